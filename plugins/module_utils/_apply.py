@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is private to the collection and may change at any time.
+
+"""Bring a deployment's objects to the cluster, and take away what is no longer asked for.
+
+Server-side apply, so that fields of others (an autoscaler's, a service mesh's) stay, and fields that we no longer
+send go.  The plan says what is applied and what is pruned; the server says what that changes.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, Cluster
+
+JSON = dict[str, t.Any]
+Key = tuple[str, str]  # kind, name
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Where objects of a kind are; those that hold data go only with the whole deployment."""
+
+    kind: str
+    plural: str
+    group_version: str = ""
+    keeps_data: bool = False
+
+
+# In the order in which they are applied: what pods need comes before the pods.
+KINDS = (
+    Kind("ServiceAccount", "serviceaccounts"),
+    Kind("Secret", "secrets", keeps_data=True),
+    Kind("ConfigMap", "configmaps"),
+    Kind("PersistentVolumeClaim", "persistentvolumeclaims", keeps_data=True),
+    Kind("Service", "services"),
+    Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1"),
+    Kind("Deployment", "deployments", "apps/v1"),
+)
+BY_NAME = {kind.kind: kind for kind in KINDS}
+_WORKLOADS = {"Deployment"}
+
+# What the server adds or counts; no one asked for it.
+_NOISE = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to apply, in waves of which each may go at once, and what to delete."""
+
+    waves: tuple[tuple[JSON, ...], ...]
+    prune: tuple[Key, ...]
+
+
+def plan(desired: list[JSON], live: t.Iterable[Key], absent: bool = False) -> Plan:
+    """Decide.  With C(absent) all that is live goes, data too."""
+    if absent:
+        return Plan((), tuple(live))
+    wanted = {key_of(item) for item in desired}
+    prune = tuple(key for key in live if key not in wanted and not BY_NAME[key[0]].keeps_data)
+    before = tuple(item for item in desired if item["kind"] not in _WORKLOADS)
+    after = tuple(item for item in desired if item["kind"] in _WORKLOADS)
+    return Plan(tuple(wave for wave in (before, after) if wave), prune)
+
+
+def key_of(item: JSON) -> Key:
+    """What tells objects of a deployment apart."""
+    return item["kind"], item["metadata"]["name"]
+
+
+def shown(item: JSON | None) -> JSON:
+    """An object as a diff shows it: without status and noise, and without a secret."""
+    if item is None:
+        return {}
+    result = copy.deepcopy(item)
+    result.pop("status", None)
+    for key in _NOISE:
+        result["metadata"].pop(key, None)
+    annotations = result["metadata"].get("annotations", {})
+    # The deployment controller counts rollouts here.
+    annotations.pop("deployment.kubernetes.io/revision", None)
+    if not annotations:
+        result["metadata"].pop("annotations", None)
+    if result["kind"] == "Secret":
+        result["data"] = dict.fromkeys(result.get("data", {}), "(hidden)")
+    return result
+
+
+def fetch(cluster: Cluster, instance: Instance) -> dict[Key, JSON]:
+    """All objects of the deployment that are there."""
+
+    def one(kind: Kind) -> list[JSON]:
+        path = instance.path(kind.plural, group_version=kind.group_version)
+        found = cluster.items(path, labelSelector=instance.selector)
+        return [{"apiVersion": kind.group_version or "v1", "kind": kind.kind, **item} for item in found]
+
+    with ThreadPoolExecutor(len(KINDS)) as pool:
+        return {key_of(item): item for items in pool.map(one, KINDS) for item in items}
+
+
+def apply(cluster: Cluster, instance: Instance, item: JSON, dry_run: bool) -> JSON:
+    """Apply one object; returns what the server made of it, or would."""
+    kind = BY_NAME[item["kind"]]
+    query = {"fieldManager": FIELD_MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})}
+    path = instance.path(kind.plural, item["metadata"]["name"], kind.group_version)
+    return cluster.send("PATCH", path, item, APPLY_PATCH, **query)
+
+
+def delete(cluster: Cluster, instance: Instance, key: Key) -> None:
+    """Delete one object, and what it owns after it."""
+    kind = BY_NAME[key[0]]
+    path = instance.path(kind.plural, key[1], kind.group_version)
+    body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
+    cluster.send("DELETE", path, body)

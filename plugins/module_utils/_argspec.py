@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is private to the collection and may change at any time.
+
+"""Options that several modules share; C(plugins/doc_fragments) documents the same ones."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import env_fallback
+
+
+def _env(*names: str) -> tuple[t.Any, list[str]]:
+    return (env_fallback, [f"K8S_AUTH_{name}" for name in names])
+
+
+# The options and the environment variables of kubernetes.core, so that
+# module_defaults and AWX credentials written for it serve here as well.
+AUTH: dict[str, dict[str, t.Any]] = {
+    "kubeconfig": {"type": "raw", "no_log": True, "fallback": _env("KUBECONFIG")},
+    "context": {"type": "str", "fallback": _env("CONTEXT")},
+    "host": {"type": "str", "fallback": _env("HOST")},
+    "api_key": {"type": "str", "no_log": True, "fallback": _env("API_KEY")},
+    "username": {"type": "str", "fallback": _env("USERNAME")},
+    "password": {"type": "str", "no_log": True, "fallback": _env("PASSWORD")},
+    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"], "fallback": _env("VERIFY_SSL", "VALIDATE_CERTS")},
+    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": _env("SSL_CA_CERT", "CA_CERT")},
+    "client_cert": {"type": "path", "aliases": ["cert_file"], "fallback": _env("CERT_FILE", "CLIENT_CERT")},
+    "client_key": {"type": "path", "aliases": ["key_file"], "fallback": _env("KEY_FILE", "CLIENT_KEY")},
+    "proxy": {"type": "str", "fallback": _env("PROXY")},
+    "no_proxy": {"type": "str", "fallback": _env("NO_PROXY")},
+    "proxy_headers": {
+        "type": "dict",
+        "options": {
+            "proxy_basic_auth": {"type": "str", "no_log": True, "fallback": _env("PROXY_HEADERS_PROXY_BASIC_AUTH")},
+            "basic_auth": {"type": "str", "no_log": True, "fallback": _env("PROXY_HEADERS_BASIC_AUTH")},
+            "user_agent": {"type": "str", "fallback": _env("PROXY_HEADERS_USER_AGENT")},
+        },
+    },
+    "persist_config": {"type": "bool", "fallback": _env("PERSIST_CONFIG")},
+    "impersonate_user": {"type": "str", "fallback": _env("IMPERSONATE_USER")},
+    "impersonate_groups": {"type": "list", "elements": "str", "fallback": _env("IMPERSONATE_GROUPS")},
+}
+
+# Which deployment is meant.
+INSTANCE: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "default": "dask"},
+    "namespace": {"type": "str", "required": True},
+    "target": {"type": "str"},
+}
+
+# One group of workers.
+WORKER_GROUP: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "replicas": {"type": "int", "default": 1},
+    "cpu": {"type": "str", "default": "1"},
+    "memory": {"type": "str", "default": "2Gi"},
+    "cpu_request": {"type": "str"},
+    "memory_request": {"type": "str"},
+    "extended_resources": {"type": "dict", "default": {}},
+    "nthreads": {"type": "int"},
+    "resources": {"type": "dict", "default": {}},
+    "env": {"type": "dict", "default": {}},
+    "image": {"type": "str"},
+    "node_selector": {"type": "dict", "default": {}},
+    "tolerations": {"type": "list", "elements": "dict", "default": []},
+    "affinity": {"type": "dict", "default": {}},
+    "priority_class": {"type": "str"},
+    "local_directory_size": {"type": "str", "default": "10Gi"},
+    "extra_arguments": {"type": "list", "elements": "str", "default": []},
+}

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is private to the collection and may change at any time.
+
+"""Where the objects of one Dask deployment are, and what they are called."""
+
+from __future__ import annotations
+
+import dataclasses
+
+FIELD_MANAGER = "daskops"
+
+SCHEDULER_PORT = 8786
+DASHBOARD_PORT = 8787
+NOTEBOOK_PORT = 8888
+
+
+@dataclasses.dataclass(frozen=True)
+class Instance:
+    """A deployment by its name and namespace."""
+
+    name: str
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"Dask {self.namespace}/{self.name}"
+
+    @property
+    def selector(self) -> str:
+        """Label selector of everything that belongs to the deployment."""
+        return f"app.kubernetes.io/instance={self.name},app.kubernetes.io/managed-by=daskops"
+
+    def labels(self, component: str) -> dict[str, str]:
+        """Labels of an object; the role's templates set the same ones."""
+        return {
+            "app.kubernetes.io/name": "dask",
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/component": component,
+            "app.kubernetes.io/managed-by": "daskops",
+        }
+
+    def path(self, plural: str, name: str = "", group_version: str = "") -> str:
+        """Path of a namespaced object or, without a name, of its kind's list; C(group_version) such as C(apps/v1)."""
+        root = f"/apis/{group_version}" if group_version else "/api/v1"
+        return f"{root}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")

@@ -1,0 +1,262 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dask_image
+short_description: One image for scheduler, workers and notebook, built and brought to where a cluster pulls it from
+version_added: "1.0.0"
+description:
+  - Builds an image from a build context and the user's own packages, and pushes it to a registry or loads it into a
+    kind cluster.
+  - The image's tag is a hash of all that decides what it holds, which is the files of O(context), the packages, the
+    environment file, the build arguments and the identity of O(base). When the registry has that tag, nothing is built
+    or pushed.
+  - Or checks that an image that exists can be used, when O(reference) names one.
+  - Credentials are those of Docker's configuration, with its credential helpers.
+author: the daskops.kubernetes contributors
+options:
+  reference:
+    description:
+      - An image that exists. It is not built, only looked up in its registry and checked for Dask.
+      - Where only the cluster reaches its registry, give its digest. It is then taken as it is.
+    type: str
+  context:
+    description: Folder with the Dockerfile. Required unless O(reference) is given.
+    type: path
+  base:
+    description:
+      - Debian image to build on. It is pulled when the engine lacks it, in check mode too, as the tag depends on it.
+      - With a digest the tag is the same on every machine, and an image that the registry has needs no engine at all.
+    type: str
+    default: debian:bookworm-slim
+  apt_packages:
+    description: Debian packages to add, with a version if need be, as in V(git=1:2.39.5-0+deb12u2).
+    type: list
+    elements: str
+    default: []
+  pip_packages:
+    description:
+      - Python packages to add to those of the lock file, as requirements. They may replace a version of the lock file.
+      - An absolute path to a wheel or a source archive on this machine is a package, too.
+    type: list
+    elements: str
+    default: []
+  conda_packages:
+    description:
+      - Conda packages, which get an environment of their own in C(/opt/conda).
+      - With C(ipykernel) among them it is a kernel of the notebook.
+    type: list
+    elements: str
+    default: []
+  conda_channels:
+    description: Names, addresses or folders of conda channels, the first one first. By default C(conda-forge).
+    type: list
+    elements: str
+    default: []
+  environment_file:
+    description:
+      - A file with more packages. An C(environment.yml), whose C(pip) section goes into the conda environment if that
+        has a Python and into Dask's otherwise, a requirements file (with or without hashes), or a C(pylock.toml).
+    type: path
+  build_args:
+    description:
+      - Build arguments. The Dockerfile of this collection knows C(PIP_INDEX_URL), an index to use instead of PyPI.
+      - C(HTTP_PROXY), C(HTTPS_PROXY) and C(NO_PROXY) do not become part of the image or of its tag.
+    type: dict
+    default: {}
+  ca_bundle:
+    description:
+      - File with certificates, in PEM form, of authorities that downloads of Python and conda packages have to trust
+        beside Debian's.
+      - It does not become part of the image.
+    type: path
+  tag_prefix:
+    description: What the tag begins with.
+    type: str
+    default: ""
+  registry:
+    description: Where the cluster takes images from.
+    type: dict
+    required: true
+    suboptions:
+      kind:
+        description:
+          - V(push) pushes to a registry.
+          - V(load) copies to the nodes of a kind cluster that has none. They know an image by its tag only.
+          - V(none) brings the image nowhere. Give a O(reference).
+        type: str
+        choices: [push, load, none]
+        default: push
+      repository:
+        description: The image's name without its tag. Required unless a O(reference) is given.
+        type: str
+        default: ""
+      cluster:
+        description: Name of the kind cluster, for V(load).
+        type: str
+        default: ""
+  docker_command:
+    description: The command that builds, runs and pushes, with its options. C(podman) takes the same commands.
+    type: str
+    default: docker
+requirements:
+  - docker (client and a running engine), or a command that takes its place, to build
+  - PyYAML (Python library), for an C(environment.yml)
+extends_documentation_fragment:
+  - daskops.kubernetes._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: The image of this collection with two packages more
+  daskops.kubernetes.dask_image:
+    context: image
+    apt_packages: [git]
+    pip_packages: ["xarray>=2026.1"]
+    registry:
+      repository: localhost:5001/dask
+
+- name: An image that exists
+  daskops.kubernetes.dask_image:
+    reference: registry.example.com/science/dask:2026.8
+    registry:
+      kind: none
+"""
+
+RETURN = r"""
+image:
+  description: The image, as it is or, in check mode, as it will be.
+  returned: success
+  type: dict
+  contains:
+    reference:
+      description: What pods name. By digest, but by tag after V(load), and in check mode if the image is not there yet.
+      type: str
+      sample: localhost:5001/dask@sha256:4d5c2f6a0f0f6a3b0bd1c4b2e6e0f9f7c3f1f5f1a6a0a8d1b7a5b0a3c6d8e9f0
+    tag:
+      description: The tag.
+      type: str
+      sample: 0c5ab1ce4e7a2f19
+    size_bytes:
+      description:
+        - Size in the registry, which is what a node downloads. After V(load) the size unpacked.
+        - 0 when it cannot be known.
+      type: int
+      sample: 312000000
+    versions:
+      description:
+        - Versions of python, dask, distributed, jupyterlab and other packages that scheduler, workers and clients have
+          to agree on.
+        - Empty when they can be known only when the image runs, which a warning says.
+      type: dict
+      sample: {dask: 2026.8.0, distributed: 2026.8.0, jupyterlab: 4.6.6, python: 3.11.2}
+    built:
+      description: Whether it was built.
+      type: bool
+    pushed:
+      description: Whether it was pushed or loaded.
+      type: bool
+    seconds:
+      description: Seconds that all of this took.
+      type: float
+log:
+  description: The end of what the builder said.
+  returned: when the builder failed
+  type: str
+"""
+
+import typing as t
+from dataclasses import asdict
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image import HAS_YAML, Inputs
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import (
+    Result,
+    Target,
+    check_existing,
+    provide,
+)
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Engine
+from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
+
+
+def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
+    """Do what the parameters say."""
+    engine = Engine(params["docker_command"], lambda text: progress.say(f"image: {text}"))
+    target = Target(**params["registry"])
+    if params["reference"]:
+        return check_existing(params["reference"], target, engine, check=check)
+    inputs = Inputs(
+        context=Path(params["context"]),
+        base=params["base"],
+        apt_packages=tuple(params["apt_packages"]),
+        pip_packages=tuple(params["pip_packages"]),
+        conda_packages=tuple(params["conda_packages"]),
+        conda_channels=tuple(params["conda_channels"]),
+        environment_file=Path(params["environment_file"]) if params["environment_file"] else None,
+        build_args={name: str(value) for name, value in params["build_args"].items()},
+        ca_bundle=Path(params["ca_bundle"]) if params["ca_bundle"] else None,
+        tag_prefix=params["tag_prefix"],
+    )
+    return provide(inputs, target, engine, check=check)
+
+
+def main() -> None:
+    """Read the parameters, run, and report."""
+    module = AnsibleModule(
+        argument_spec={
+            "reference": {"type": "str"},
+            "context": {"type": "path"},
+            "base": {"type": "str", "default": "debian:bookworm-slim"},
+            "apt_packages": {"type": "list", "elements": "str", "default": []},
+            "pip_packages": {"type": "list", "elements": "str", "default": []},
+            "conda_packages": {"type": "list", "elements": "str", "default": []},
+            "conda_channels": {"type": "list", "elements": "str", "default": []},
+            "environment_file": {"type": "path"},
+            "build_args": {"type": "dict", "default": {}},
+            "ca_bundle": {"type": "path"},
+            "tag_prefix": {"type": "str", "default": ""},
+            "registry": {
+                "type": "dict",
+                "required": True,
+                "options": {
+                    "kind": {"type": "str", "choices": ["push", "load", "none"], "default": "push"},
+                    "repository": {"type": "str", "default": ""},
+                    "cluster": {"type": "str", "default": ""},
+                },
+            },
+            "docker_command": {"type": "str", "default": "docker"},
+        },
+        required_one_of=[("reference", "context")],
+        supports_check_mode=True,
+    )
+    if not HAS_YAML:
+        module.fail_json(msg=missing_required_lib("PyYAML"))
+    progress = Progress()
+    try:
+        result = run(module.params, check=module.check_mode, progress=progress)
+    except DaskopsError as error:
+        module.fail_json(msg=error.message, **error.details)
+    for warning in result.warnings:
+        module.warn(warning)
+    image = asdict(result) | {"seconds": round(progress.seconds, 2)}
+    del image["warnings"]
+    changed = result.built or result.pushed
+    diff = {"before": "" if changed else f"{result.reference}\n", "after": f"{result.reference}\n"}
+    module.exit_json(changed=changed, image=image, diff=diff)
+
+
+if __name__ == "__main__":
+    main()
