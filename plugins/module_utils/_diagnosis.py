@@ -246,7 +246,8 @@ def _of_unscheduled(pod: JSON, events: t.Iterable[JSON], grace: float, ending: b
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] != "PodScheduled" or condition.get("reason") != "Unschedulable":
             continue
-        message = _one_line(condition.get("message", "")).split(" preemption:")[0]
+        # What follows is about which pods could be evicted or claims freed for it, and that it is none.
+        message = re.split(r" (?:no new claims|preemption:)", _one_line(condition.get("message", "")))[0]
         remedies = []
         if "Insufficient" in message:
             remedies.append("add nodes or ask for less")

@@ -28,8 +28,7 @@ API_INNER_PORT = 6443
 # kind lets nobody label its node containers.  A mount is the one thing that is there from a node's first moment on
 # and can be read from outside: /dev/null, at a path that says what was asked for and cannot be seen otherwise.
 MARK = "/kind/daskops.kubernetes/"
-# Written into the control plane at the end of a creation: the nodes' addresses.
-COMPLETE = "/kind/daskops.kubernetes.json"
+COMPLETE = "/kind/daskops.kubernetes.complete"  # put into the control plane at the end of a creation
 
 # kind appends "-control-plane", and the result has to be a host name.
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,47}[a-z0-9])?")
@@ -88,7 +87,7 @@ class Node:
     image: str
     state: str
     ports: frozenset[tuple[str, int, int]]  # address and port here, port in the node
-    networks: dict[str, str]  # name: its address there, empty while it is stopped
+    networks: tuple[str, ...]
     marks: dict[str, str] | None  # None: this collection has not made it
 
 
@@ -100,7 +99,7 @@ class Registry:
     state: str
     ours: bool
     bindings: frozenset[tuple[str, int, int]]
-    networks: dict[str, str]
+    networks: tuple[str, ...]
 
 
 class Kubeconfig(enum.Enum):
@@ -117,19 +116,11 @@ class Observed:
     """What is there."""
 
     nodes: tuple[Node, ...] = ()
-    addresses: dict[str, str] = field(default_factory=dict)  # of the nodes at their creation; empty: it never ended
+    complete: bool = False
     registry: Registry | None = None
     registry_users: tuple[str, ...] = ()  # other clusters of this collection
     kubeconfig: Kubeconfig = Kubeconfig.MISSING
     kubernetes_version: str | None = None  # None: the API server did not say
-
-    @property
-    def moved(self) -> bool:
-        """Whether a node has another address than at its creation, as an engine may give it after a reboot."""
-        return any(
-            node.state == "running" and self.addresses.get(node.name) not in node.networks.values()
-            for node in self.nodes
-        )
 
 
 class Step(enum.Enum):
@@ -265,7 +256,7 @@ def read_containers(inspected: list[JSON]) -> tuple[tuple[Node, ...], dict[str, 
             for binding in found or []
         )
         state = container["State"]["Status"]
-        networks = {name: network["IPAddress"] for name, network in container["NetworkSettings"]["Networks"].items()}
+        networks = tuple(container["NetworkSettings"]["Networks"])
         if CLUSTER_LABEL in labels:
             nodes.append(
                 Node(
@@ -334,19 +325,19 @@ def _differences(spec: Spec, observed: Observed) -> list[str]:
 def plan_present(spec: Spec, observed: Observed) -> tuple[Step, ...]:
     """The steps from what is there to what is asked for; refuses where they would destroy something."""
     steps: list[Step] = []
-    if observed.kubeconfig is Kubeconfig.FOREIGN:
-        raise DaskopsError(
-            f"The kubeconfig of kind cluster {spec.name} would overwrite a file that holds more than this cluster; "
-            "give the path of a file of its own (kubeconfig)."
-        )
-    registry = _plan_registry(spec, observed.registry)
     if any(node.marks is None for node in observed.nodes):
         raise DaskopsError(
             f"There is a kind cluster {spec.name} that this collection has not made, and it was left as it is; "
             f"give another name, use it as any cluster (provider=kubernetes), or delete it with "
             f"'kind delete cluster --name {spec.name}'."
         )
-    if not observed.addresses:
+    if observed.kubeconfig is Kubeconfig.FOREIGN:
+        raise DaskopsError(
+            f"The kubeconfig of kind cluster {spec.name} would overwrite a file that holds more than this cluster; "
+            "give the path of a file of its own (kubeconfig)."
+        )
+    registry = _plan_registry(spec, observed.registry)
+    if not observed.complete:
         if observed.nodes:
             steps.append(Step.DELETE_REMAINS)
         steps += [*registry, Step.CREATE_CLUSTER]
@@ -359,11 +350,9 @@ def plan_present(spec: Spec, observed: Observed) -> tuple[Step, ...]:
                 "another name, or ask for what is there.",
                 differences=differences,
             )
-        if any(node.state != "running" for node in observed.nodes) or (
-            observed.moved and observed.kubernetes_version is None
-        ):
+        if any(node.state != "running" for node in observed.nodes):
             steps.append(Step.START_NODES)
-        steps += registry  # after the nodes, so that it does not take an address of theirs
+        steps += registry
     networks = {network for node in observed.nodes for network in node.networks}
     if steps or not (observed.registry and networks & set(observed.registry.networks)):
         steps.append(Step.CONNECT_REGISTRY)

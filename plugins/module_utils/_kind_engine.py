@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import json
 import os
 import re
 import socket
 import subprocess
-import tarfile
 import tempfile
 import threading
 import time
@@ -80,11 +78,11 @@ class Engine:
             for node in everyone
             if node.marks and node.marks.get("registry") == self._spec.registry and node.cluster != self._spec.name
         }
-        addresses = self._read(_control_plane(nodes), _kind.COMPLETE)
-        kubeconfig, statuses = self._look_through_kubeconfig(nodes, bool(addresses))
+        complete = self._is_complete(nodes)
+        kubeconfig, statuses = self._look_through_kubeconfig(nodes, complete)
         self._observed = Observed(
             nodes=nodes,
-            addresses=addresses,
+            complete=complete,
             registry=others.get(self._spec.registry),
             registry_users=tuple(sorted(users)),
             kubeconfig=kubeconfig,
@@ -206,16 +204,10 @@ class Engine:
     def _has_image(self, image: str) -> bool:
         return self._run(["docker", "image", "inspect", "--format", "{{.Id}}", image])[0] == 0
 
-    def _read(self, node: Node | None, path: str) -> dict[str, str]:
-        """The JSON file at C(path) of a node, be it running or stopped; empty if there is none."""
-        if node is None:
-            return {}
-        status, archive, _err = self._run(["docker", "cp", f"{node.name}:{path}", "-"])
-        if status:
-            return {}
-        with tarfile.open(fileobj=io.BytesIO(archive.encode())) as members:
-            file = members.extractfile(members.getmembers()[0])
-            return t.cast("dict[str, str]", json.load(file)) if file else {}
+    def _is_complete(self, nodes: t.Iterable[Node]) -> bool:
+        """Also tells of nodes that are stopped."""
+        first = next((node.name for node in nodes if node.role == CONTROL_PLANE), None)
+        return first is not None and self._run(["docker", "cp", f"{first}:{_kind.COMPLETE}", "-"])[0] == 0
 
     def _look_through_kubeconfig(
         self, nodes: t.Collection[Node], complete: bool
@@ -276,7 +268,7 @@ class Engine:
 
     def _connect_registry(self) -> None:
         everyone, others = _kind.read_containers(self._inspect(self._spec.node_names[0], self._spec.registry))
-        network = next(iter(everyone[0].networks))
+        network = everyone[0].networks[0]
         if network not in others[self._spec.registry].networks:
             self._docker("network", "connect", network, self._spec.registry)
 
@@ -305,9 +297,7 @@ class Engine:
             )
         for name in spec.node_names:
             self._write(name, _kind.registry_hosts_path(spec), _kind.registry_hosts(spec))
-        nodes, _others = _kind.read_containers(self._inspect(*spec.node_names))
-        addresses = {node.name: next(iter(node.networks.values())) for node in nodes}
-        self._write(spec.node_names[0], _kind.COMPLETE, json.dumps(addresses))
+        self._write(spec.node_names[0], _kind.COMPLETE, "")
 
     def _why_a_node_ended(self) -> str | None:
         nodes, _others = _kind.read_containers(self._inspect(*self._spec.node_names))
@@ -327,20 +317,9 @@ class Engine:
             self._progress.say(f"kind: {text[0].lower()}{text[1:]}")
 
     def _start_nodes(self) -> None:
-        """Start what is stopped, so that the engine hands out the addresses that the nodes had at their creation.
-
-        It gives the lowest that is free.  kind's own node images can follow a change of address, others cannot.
-        """
-        observed = self._observed
-        names = [node.name for node in observed.nodes if observed.moved or node.state != "running"]
-        self._progress.say(f"starts {', '.join(names)}")
-        if observed.moved:
-            self._docker("stop", *names)
-        for network, address in (observed.registry.networks if observed.registry else {}).items():
-            if address in observed.addresses.values():
-                self._docker("network", "disconnect", network, self._spec.registry)
-        for name in sorted(names, key=lambda name: _as_numbers(observed.addresses.get(name, ""))):
-            self._docker("start", name)
+        stopped = [node.name for node in self._observed.nodes if node.state != "running"]
+        self._progress.say(f"starts {', '.join(stopped)}")
+        self._docker("start", *stopped)
 
     def _delete_cluster(self) -> None:
         self._progress.say(f"deletes kind cluster {self._spec.name}")
@@ -428,10 +407,6 @@ def stream(
             killer.cancel()
 
 
-def _control_plane(nodes: t.Iterable[Node]) -> Node | None:
-    return next((node for node in nodes if node.role == CONTROL_PLANE), None)
-
-
 def _is_only(text: str, context: str) -> bool:
     """Whether a kubeconfig is for this context and no other."""
     try:
@@ -471,10 +446,6 @@ def _process_on(port: int) -> str | None:
 
 def _plain(step: str) -> str:
     return _one_line(re.sub(r"[^ -~]|\.\.\.", "", step))
-
-
-def _as_numbers(address: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", address)]
 
 
 def _one_line(what: object) -> str:

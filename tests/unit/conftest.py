@@ -5,10 +5,7 @@
 from __future__ import annotations
 
 import sys
-import typing as t
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,11 +22,3 @@ def _install_finder() -> None:
 
 if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path):
     _install_finder()
-
-
-@pytest.fixture
-def module_arguments() -> t.Iterator[t.Any]:
-    """Give a module its parameters: ``with module_arguments({...}): main()``."""
-    from ansible.module_utils.testing import patch_module_args
-
-    yield patch_module_args

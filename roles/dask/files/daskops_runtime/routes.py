@@ -22,7 +22,8 @@ PACKAGES = ("python", "dask", "distributed", "msgpack", "cloudpickle", "tornado"
 
 def group_of(name: str) -> str:
     """The group in a worker's name, a Deployment's pod name: ``<deployment>-worker-<group>-<hash>-<suffix>``."""
-    return name.rsplit("-", 2)[0].rpartition("-worker-")[2]
+    _deployment, mark, group = name.rsplit("-", 2)[0].rpartition("-worker-")
+    return group if mark else ""
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The bench's own kind cluster and registry: made by the collection's roles, and removed with all that is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import typing as t
+
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import Cluster
+
+from tests.bench import playbooks
+from tests.bench.processes import SCRATCH, Failure, output, say
+
+JSON = dict[str, t.Any]
+
+# Names and ports of its own, so that nothing of a user's or a test's is in its way.
+VARIABLES: JSON = {
+    "kind_name": "daskops-bench",
+    "kind_kubeconfig": str(SCRATCH / "kubeconfig"),
+    "kind_node_port_notebook": 30898,
+    "kind_node_port_scheduler": 30798,
+    "kind_registry_name": "daskops-bench-registry",
+    "kind_registry_port": 5098,
+}
+REPOSITORY = f"localhost:{VARIABLES['kind_registry_port']}/dask"
+
+
+@dataclasses.dataclass
+class Bed:
+    """What deployments are made on. C(image) is what the role image hands over, C(build) the module's parameters."""
+
+    target: JSON
+    image: JSON
+    build: JSON
+
+    @functools.cached_property
+    def api(self) -> Cluster:
+        """The API server."""
+        return Cluster({"kubeconfig": self.target["kubeconfig"], "context": self.target["context"]})
+
+    def kubectl_command(self, *arguments: str) -> list[str]:
+        """kubectl for this cluster."""
+        flags = [f"--kubeconfig={self.target['kubeconfig']}", f"--context={self.target['context']}"]
+        return ["kubectl", *flags, *arguments]
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
+        """What kubectl prints."""
+        return output(*self.kubectl_command(*arguments), stdin=stdin, timeout=timeout)
+
+    def deploy(self, namespace: str, **variables: t.Any) -> playbooks.Play:
+        """Run the role dask alone, in a namespace that it makes."""
+        target = {**self.target, "namespace": {"name": namespace, "create": True}}
+        image = {"dask_image": self.image["reference"], "dask_version": self.image["versions"]["dask"]}
+        return playbooks.run("tests/bench/deploy.yml", {"dask_target": target, **image, **variables})
+
+    def remove(self, namespace: str) -> None:
+        """Delete a namespace, and wait until nothing of it is left to compete with what is measured next."""
+        arguments = ["delete", "namespace", namespace, "--ignore-not-found", "--wait", "--timeout=180s"]
+        self.kubectl(*arguments, timeout=200)
+
+    @functools.cached_property
+    def warm(self) -> bool:
+        """Deploy once unmeasured, with the image on all nodes, as the figures suppose it is."""
+        for node in output("kind", "get", "nodes", "--name", VARIABLES["kind_name"]).split():
+            say(f"have the image on {node}")
+            output("docker", "exec", node, "crictl", "pull", self.image["reference"], timeout=300)
+        say("deploy once, unmeasured")
+        self.deploy("bench-warm")
+        self.remove("bench-warm")
+        return True
+
+
+@contextlib.contextmanager
+def bed() -> t.Iterator[Bed]:
+    """Make it, and remove it whatever happens."""
+    try:
+        say("make a cluster, a registry and the image")
+        play = playbooks.run("tests/bench/cluster.yml", VARIABLES, timeout=1800)
+        build = play.task("dask_image").result["invocation"]["module_args"]
+        yield Bed(play.fact("kind_target"), play.fact("image_result"), build)
+    finally:
+        say("remove the cluster, the registry and the image")
+        _remove()
+
+
+def _remove() -> None:
+    variables = {**VARIABLES, "teardown_confirm": True}
+    try:
+        playbooks.run("playbooks/teardown.yml", variables, timeout=300)
+    finally:
+        with contextlib.suppress(Failure):
+            names = output("docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}", REPOSITORY).split()
+            if names:
+                output("docker", "image", "rm", *names)

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The runner's word has to be good: what fails, hangs or is skipped is never counted as passed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+RUNNER = Path(__file__).resolve().parents[1] / "run.py"
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> t.Any:
+    spec = importlib.util.spec_from_file_location("daskops_runner", RUNNER)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "daskops_runner", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "LOGS", tmp_path)
+    monkeypatch.delenv("VERBOSE", raising=False)
+    return module
+
+
+def parts(runner: t.Any, **commands: list[str]) -> list[t.Any]:
+    def steps(command: list[str]) -> t.Callable[[Path], t.Any]:
+        return lambda scratch: iter([runner.Step(" ".join(command), command, cwd=scratch)])
+
+    return [runner.Part(name, "a part", steps(command), limit=1.0) for name, command in commands.items()]
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out.rstrip().splitlines()[-1]
+
+
+def test_all_passed(runner: t.Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(runner, "PARTS", parts(runner, one=["true"], two=["true"]))
+    assert runner.main([]) == 0
+    assert last_line(capsys) == "2 passed, 0 failed"
+
+
+def test_the_first_failure_ends_it(
+    runner: t.Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "PARTS", parts(runner, one=["true"], two=["false"], three=["true"]))
+    assert runner.main([]) == 1
+    output = capsys.readouterr().out
+    assert output.rstrip().splitlines()[-1] == "1 passed, 1 failed"
+    assert "three                not run" in output
+
+
+def test_only_what_was_chosen_is_run(
+    runner: t.Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "PARTS", parts(runner, one=["false"], two=["true"]))
+    assert runner.main(["two"]) == 0
+    assert last_line(capsys) == "1 passed, 0 failed"
+
+
+@pytest.mark.parametrize("command", [["sleep", "60"], ["no-such-program"], ["sh", "-c", "kill -9 $$"]])
+def test_what_hangs_or_dies_has_failed(runner: t.Any, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    monkeypatch.setattr(runner, "PARTS", parts(runner, one=command))
+    assert runner.main([]) == 1
+
+
+def test_an_unknown_part_is_refused(runner: t.Any) -> None:
+    with pytest.raises(SystemExit, match="no part called 'nonsense'"):
+        runner.main(["unit", "nonsense"])
+
+
+def test_no_part_is_not_a_success(runner: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "PARTS", [])
+    assert runner.main([]) == 1
+
+
+@pytest.mark.parametrize(
+    ("summary", "good"),
+    [("12 passed in 0.10s", True), ("11 passed, 1 skipped in 0.10s", False), ("3 passed, 1 xfailed in 1s", False)],
+)
+def test_a_skipped_test_has_not_passed(runner: t.Any, summary: str, good: bool) -> None:
+    assert (runner.pytest("tests/unit").verdict(f"....\n{summary}\n") is None) == good

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply
+
+JSON = dict[str, t.Any]
+
+
+def item(kind: str, name: str, **more: t.Any) -> JSON:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **more}
+
+
+def test_what_pods_need_goes_before_them() -> None:
+    desired = [item("Deployment", "d"), item("ConfigMap", "c"), item("Deployment", "e"), item("Service", "s")]
+    plan = _apply.plan(desired, [])
+    assert [[i["metadata"]["name"] for i in wave] for wave in plan.waves] == [["c", "s"], ["d", "e"]]
+
+
+def test_what_is_no_longer_asked_for_goes_but_data_stays() -> None:
+    live = [
+        ("Deployment", "d"),
+        ("Deployment", "dropped"),
+        ("Service", "dropped"),
+        ("Secret", "tls"),
+        ("PersistentVolumeClaim", "home"),
+    ]
+    plan = _apply.plan([item("Deployment", "d")], live)
+    assert plan.prune == (("Deployment", "dropped"), ("Service", "dropped"))
+
+
+def test_with_the_deployment_all_goes() -> None:
+    live = [("Deployment", "d"), ("Secret", "tls"), ("PersistentVolumeClaim", "home")]
+    assert _apply.plan([], live, absent=True) == _apply.Plan((), tuple(live))
+
+
+def test_a_diff_shows_no_secret_and_nothing_that_the_server_counts() -> None:
+    secret = item("Secret", "s", data={"password": "aHVudGVyMg=="}, status={})
+    secret["metadata"].update(resourceVersion="1", uid="u", annotations={"deployment.kubernetes.io/revision": "2"})
+    assert _apply.shown(secret) == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": {"password": "(hidden)"},
+    }
+    assert secret["data"] == {"password": "aHVudGVyMg=="}
+    assert _apply.shown(None) == {}

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is said when a cluster cannot be reached; against servers on loopback."""
+
+from __future__ import annotations
+
+import datetime
+import http.server
+import json
+import ssl
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _credentials, _kube
+from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+
+JSON = dict[str, t.Any]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers with the status in the path, and with the headers it got."""
+
+    def do_GET(self) -> None:  # http.server's name
+        status = int(self.path.split("?")[0].rpartition("/")[2])
+        body = json.dumps({"message": f"says\n {status}", "headers": list(map(list, self.headers.items()))}).encode()
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: t.Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> t.Iterator[http.server.ThreadingHTTPServer]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def kubeconfig(port: int, scheme: str = "http", ca: str = "") -> JSON:
+    cluster = {"server": f"{scheme}://127.0.0.1:{port}", **({"certificate-authority": ca} if ca else {})}
+    return {
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": "secret"}}],
+        "contexts": [{"name": "team", "context": {"cluster": "c", "user": "u"}}],
+    }
+
+
+def test_a_request_carries_credentials_and_whom_to_act_as(server: http.server.ThreadingHTTPServer) -> None:
+    params = {
+        "kubeconfig": kubeconfig(server.server_port),
+        "context": "team",
+        "impersonate_user": "ops",
+        "impersonate_groups": ["a", "b"],
+    }
+    headers = _kube.Cluster(params).get("/200")["headers"]
+    assert ["Authorization", "Bearer secret"] in [[k.title(), v] for k, v in headers]
+    assert ["Impersonate-User", "ops"] in headers
+    assert sorted(v for k, v in headers if k == "Impersonate-Group") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "log in again"), (403, "ask for the right"), (500, ": says 500."), (404, ": says 404.")]
+)
+def test_a_refusal_is_one_sentence(server: http.server.ThreadingHTTPServer, status: int, hint: str) -> None:
+    cluster = _kube.Cluster({"kubeconfig": kubeconfig(server.server_port), "context": "team"}, "prod")
+    with pytest.raises(_kube.ApiError) as caught:
+        cluster.get(f"/api/{status}")
+    assert caught.value.message.startswith(f"Cluster prod: GET /api/{status} was answered {status}: says {status}")
+    assert hint in caught.value.message
+    assert caught.value.status == status
+
+
+def test_what_is_not_there_is_none(server: http.server.ThreadingHTTPServer) -> None:
+    cluster = _kube.Cluster({"kubeconfig": kubeconfig(server.server_port), "context": "team"})
+    assert cluster.find("/api/404") is None
+    assert cluster.items("/api/404") == []
+    with pytest.raises(_kube.ApiError):
+        cluster.find("/api/403")
+
+
+def test_a_server_that_does_not_answer() -> None:
+    cluster = _kube.Cluster({"kubeconfig": kubeconfig(9), "context": "team"})
+    with pytest.raises(_kube.Unreachable, match=r"Cluster team: the API server http://127.0.0.1:9 does not answer: .*"):
+        cluster.get("/version")
+
+
+def test_a_certificate_that_does_not_match(server: http.server.ThreadingHTTPServer, tmp_path: Path) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    wanted = _credentials.Wanted("dask", "n", 365, 30, notebook=False)
+    mine, other = (_credentials.complete(wanted, {}, now).data["tls"] for _ in range(2))
+    for name, content in mine.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "other").write_text(other["ca.crt"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    config = kubeconfig(server.server_port, "https", str(tmp_path / "other"))
+    with pytest.raises(_kube.Unreachable, match=r"does not match what the kubeconfig expects.*fetch it again"):
+        _kube.Cluster({"kubeconfig": config, "context": "team"}).get("/200")
+
+
+def test_kubeconfigs_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    with pytest.raises(DaskopsError, match=r"config does not exist; give the path of one that does"):
+        _kube.Cluster({"kubeconfig": str(path)})
+    path.write_text(yaml.safe_dump(kubeconfig(9)))
+    with pytest.raises(DaskopsError, match="has no context prod; it has: team"):
+        _kube.Cluster({"kubeconfig": str(path), "context": "prod"})
+    path.write_text("just text")
+    with pytest.raises(DaskopsError, match="is no kubeconfig"):
+        _kube.Cluster({"kubeconfig": str(path), "context": "team"})
+    path.write_text("a: [")
+    with pytest.raises(DaskopsError, match="No cluster can be reached by"):
+        _kube.Cluster({"kubeconfig": str(path), "context": "team"})
