@@ -5,13 +5,14 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+environment := PYTHON='$(PYTHON)' requirements/env dev
 testbed := testbed=$$(tests/testbed/prepare) && eval "$$testbed"
 
 help: ## list what there is to make
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 up: ## a Dask cluster on a kind cluster on this machine, with all that it needs
-	@started=$$SECONDS; $(MAKE) env; $(testbed); \
+	@started=$$SECONDS; $(environment); $(testbed); \
 	ansible-playbook site.yml -e daskops_environment_seconds=$$((SECONDS - started)) $(ARGS)
 
 status: env ## how that cluster is and how to reach it
@@ -36,7 +37,7 @@ format: env ## bring the Python code into the one format
 	@ruff check --fix-only . ; ruff format .
 
 env: ## the Python environment, as requirements/dev.txt says (PYTHON=/path/to/python3)
-	@PYTHON='$(PYTHON)' requirements/env dev
+	@$(environment)
 
 lock: env ## bring requirements/*.txt up to date with requirements/*.in (ARGS=--upgrade)
 	@requirements/lock $(ARGS)

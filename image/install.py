@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The build's own steps, which the Dockerfile runs as root in stages that are not part of the image.
 
 A line that begins with "daskops: " tells what is being done, one with "daskops-error: " why it cannot be done and
@@ -27,6 +26,9 @@ EPOCH_NS = 1_767_225_600 * 10**9
 # Tests and headers: nothing imports them or compiles against them in the image.
 UNNEEDED = ("numpy/**/tests", "pandas/tests", "scipy/**/tests", "sklearn/**/tests", "pyarrow/tests", "pyarrow/include")
 
+# What uv says beside a failure.
+PROGRESS = r"(Using Python|Resolved|Prepared|Checked) |Found \d+ incompat|warning:|No solution found"
+
 
 class Failure(Exception):
     """One sentence that names the package."""
@@ -53,7 +55,12 @@ def environment() -> dict[str, str]:
 def attempt(*command: str | Path) -> tuple[bool, str]:
     """Run a command; return whether it succeeded and what it said."""
     done = subprocess.run(
-        [str(part) for part in command], env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [str(part) for part in command],
+        env=environment(),
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     return done.returncode == 0, done.stdout
 
@@ -67,13 +74,10 @@ def must(*command: str | Path) -> None:
 
 
 def reason(said: str) -> str:
-    """What an installer said, without its drawing, as one line."""
-    lines = [re.sub(r"^[^\w`]+", "", line) for line in said.splitlines()]
-    told = [
-        line for line in lines if line and not line.startswith(("Using Python", "Resolved ", "Prepared ", "warning:"))
-    ]
-    text = " ".join(told)
-    return text if len(text) <= 600 else f"{text[:600]}…"
+    """What an installer said, without its drawing and its progress, as one line."""
+    lines = [re.sub(r"^([^\w`]|error:|cause:)+", "", line) for line in said.splitlines()]
+    told = " ".join(line for line in lines if line and not re.match(PROGRESS, line))
+    return told if len(told) <= 600 else f"{told[:600]}…"
 
 
 def tools() -> None:
@@ -150,11 +154,29 @@ def requirements(file: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("-")]
 
 
+def distribution(requirement: str) -> str:
+    """The name of the package that a requirement or the path of a wheel asks for, as Python compares names."""
+    name = Path(requirement).name.partition("-")[0] if requirement.startswith("/") else requirement
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", name, maxsplit=1)[0]).lower()
+
+
+def constraints(asked: list[str]) -> Path:
+    """A file that holds every package of the lock file to its version, but those that are asked for by name."""
+    lock_file = re.sub(r" *\\\n.*", "", (BUILD / "requirements.txt").read_text("utf-8"))
+    pins = [line for line in lock_file.splitlines() if re.match(r"[\w.-]+==", line)]
+    names = {distribution(requirement) for requirement in asked}
+    file = BUILD / "constraints.txt"
+    file.write_text("".join(f"{pin}\n" for pin in pins if distribution(pin) not in names), encoding="utf-8")
+    return file
+
+
 def pip(prefix: Path, file: Path) -> None:
     """Install the Python packages that a file asks for; raise Failure that names the one that cannot be had."""
     asked = requirements(file) if file.suffix == ".txt" else []
     say(f"install the Python packages {' '.join(asked) or file.name}")
-    install = (TOOLS / "bin/uv", "pip", "install", "-p", prefix)
+    install: tuple[str | Path, ...] = (TOOLS / "bin/uv", "pip", "install", "-p", prefix)
+    if prefix == PREFIX and file.suffix == ".txt":
+        install += ("-c", constraints(asked))
     succeeded, said = attempt(*install, "-r", file)
     print(said, flush=True)
     if not succeeded:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Put the conda packages that the user asked for into /opt/conda: solved and unpacked by py-rattler."""
 
 from __future__ import annotations

@@ -10,8 +10,10 @@ make test VERBOSE=1                    with everything they print; it is in buil
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -103,11 +105,11 @@ def needs_program(program: str, package: str) -> Steps:
 def testbed() -> Steps:
     """Bring up the test bed and take over what it exports."""
     exports = LOGS / "testbed.env"
-    script = f'set -e; testbed=$(tests/testbed/prepare); eval "$testbed"; env -0 > {exports}'
-    yield Step("bring up the test bed", ["bash", "-c", script])
-    for line in filter(None, exports.read_text().split("\0")):
-        name, value = line.split("=", 1)
-        os.environ[name] = value
+    yield Step("bring up the test bed", ["bash", "-c", f"tests/testbed/prepare > {shlex.quote(str(exports))}"])
+    for word in shlex.split(exports.read_text()):
+        name, assigned, value = word.partition("=")
+        if assigned:
+            os.environ[name] = value
 
 
 def pytest(*arguments: str | Path, environment: Path = ROOT / ".venv") -> Step:
@@ -217,7 +219,7 @@ def importer(scratch: Path) -> Steps:
 
     yield from build_tarball(scratch)
     command: Command = ["python", "-m", "galaxy_importer.main", tarball(scratch)]
-    yield Step("galaxy-importer", command, cwd=scratch, verdict=verdict)
+    yield Step("galaxy-importer", command, cwd=scratch, verdict=verdict, telling="WARNING|ERROR|CRITICAL")
 
 
 def package(scratch: Path) -> Steps:
@@ -333,28 +335,29 @@ def run_step(step: Step, log: t.TextIO, limit: float, console: Console) -> tuple
     def read() -> None:
         nonlocal last
         assert process.stdout is not None
-        for raw in process.stdout:
-            line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
-            lines.append(line)
-            log.write(line)
-            log.flush()
-            last = line.strip() or last
-            if console.verbose:
-                console.line(f"  | {line.rstrip()}")
+        with contextlib.suppress(ValueError):  # what such a daemon says once the log is closed
+            for raw in process.stdout:
+                line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
+                lines.append(line)
+                log.write(line)
+                log.flush()
+                last = line.strip() or last
+                if console.verbose:
+                    console.line(f"  | {line.rstrip()}")
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     shown = started
     try:
-        while reader.is_alive():
-            reader.join(0.05 if time.monotonic() - started < 1 else 0.5)
+        while process.poll() is None:
             now = time.monotonic()
+            time.sleep(0.05 if now - started < 1 else 0.5)
             if now - started > limit:
                 return f"it was stopped after {limit:.0f} s", lines
             if now - shown >= (1.0 if console.live else HEARTBEAT) and not console.verbose:
                 shown = now
                 console.status(f"  {now - started:6.0f} s  {step.title}: {last}")
-        process.wait()
+        reader.join(5.0)  # not for good, as a daemon that it left behind may hold the pipe open
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)

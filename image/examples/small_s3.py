@@ -133,7 +133,7 @@ def unchunk(data: bytes) -> bytes:
     """The content of a body that was sent in chunks with a checksum behind them."""
     content = b""
     while data:
-        header, _, data = data.partition(b"\r\n")
+        header, data = data.split(b"\r\n", 1)
         size = int(header.partition(b";")[0], 16)
         if not size:
             break

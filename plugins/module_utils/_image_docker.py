@@ -251,14 +251,14 @@ def stream(
         )
     except (FileNotFoundError, PermissionError):
         return 127, ""
-    assert process.stdout is not None
+    output = t.cast("t.IO[bytes]", process.stdout)
     said: list[str] = []
     rest = b""
     told, since, shown = begin, time.monotonic(), time.monotonic()
     if begin:
         tell(begin)
-    with selectors.DefaultSelector() as selector, process:
-        selector.register(process.stdout, selectors.EVENT_READ)
+    with process, selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
         data = b" "
         while data:
             if told and time.monotonic() - shown >= _TICK:
@@ -266,7 +266,7 @@ def stream(
                 tell(f"{told}, {shown - since:.0f} s")
             if not selector.select(_TICK):
                 continue
-            data = os.read(process.stdout.fileno(), 65536)
+            data = os.read(output.fileno(), 65536)
             *lines, rest = (rest + data).split(b"\n")
             for line in (raw.decode(errors="replace").rstrip("\r") for raw in lines):
                 said.append(line)

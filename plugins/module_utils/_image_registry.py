@@ -182,7 +182,7 @@ def docker_credentials(run: t.Callable[[list[str], str], str | None]) -> t.Calla
         entry = auths.get(name) or auths.get(f"https://{name}") or {}
         if not entry.get("auth"):
             return None
-        user, _, secret = base64.b64decode(entry["auth"]).decode().partition(":")
+        user, secret = base64.b64decode(entry["auth"]).decode().split(":", 1)
         return user, secret
 
     return find

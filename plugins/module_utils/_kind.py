@@ -275,11 +275,13 @@ def read_containers(inspected: list[JSON]) -> tuple[tuple[Node, ...], dict[str, 
     return tuple(sorted(nodes, key=lambda node: (node.role, len(node.name), node.name))), others
 
 
-def read_nodes(items: t.Iterable[JSON]) -> tuple[NodeStatus, ...]:
-    """What the API server says of its nodes."""
+def read_nodes(items: t.Iterable[JSON], since: str = "") -> tuple[NodeStatus, ...]:
+    """What the API server says of its nodes; what it knows from before C(since), as it writes times, does not count."""
     statuses = []
     for item in items:
         ready: JSON = next((c for c in item["status"].get("conditions", []) if c["type"] == "Ready"), {})
+        if ready.get("lastHeartbeatTime", "") < since:
+            ready = {}
         statuses.append(
             NodeStatus(
                 name=item["metadata"]["name"],
@@ -364,7 +366,9 @@ def plan_present(spec: Spec, observed: Observed) -> tuple[Step, ...]:
 def _plan_registry(spec: Spec, registry: Registry | None) -> list[Step]:
     if registry is None:
         return [Step.CREATE_REGISTRY]
-    if not any(port == spec.registry_port and inner == REGISTRY_INNER_PORT for _, port, inner in registry.bindings):
+    if not any(
+        port == spec.registry_port and inner == REGISTRY_INNER_PORT for _address, port, inner in registry.bindings
+    ):
         raise DaskopsError(
             f"The container {registry.name} is there, but is no registry on port {spec.registry_port} of this machine "
             f"(it forwards {_ports(registry.bindings)}); nothing was touched: give the registry of kind cluster "

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fcntl
 import json
 import os
@@ -64,6 +65,7 @@ class Engine:
         self._run = run
         self._progress = progress
         self._observed = Observed()
+        self._started = ""
 
     # What is there
 
@@ -93,7 +95,7 @@ class Engine:
     def nodes(self) -> tuple[NodeStatus, ...]:
         """The nodes as the API server knows them."""
         api = Cluster({"kubeconfig": str(self._kubeconfig), "context": self._spec.context})
-        return _kind.read_nodes(api.items("/api/v1/nodes"))
+        return _kind.read_nodes(api.items("/api/v1/nodes"), self._started)
 
     def server(self) -> str:
         """URL of the API server."""
@@ -319,6 +321,7 @@ class Engine:
     def _start_nodes(self) -> None:
         stopped = [node.name for node in self._observed.nodes if node.state != "running"]
         self._progress.say(f"starts {', '.join(stopped)}")
+        self._started = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._docker("start", *stopped)
 
     def _delete_cluster(self) -> None:

@@ -277,7 +277,9 @@ def _load_kubeconfig(configuration: t.Any, kubeconfig: t.Any, context: str | Non
     path = os.path.expanduser(kubeconfig or "~/.kube/config")
     if os.pathsep not in path:
         if not os.path.exists(path):
-            raise DaskopsError(f"The kubeconfig {path} does not exist; give the path of one that does.")
+            raise DaskopsError(
+                f"The kubeconfig {path} does not exist; give the path of one that does, or make the cluster first."
+            )
         with open(path, encoding="utf-8") as file:
             _check_context(yaml.safe_load(file) or {}, path, context)
     kubernetes_config.load_kube_config(

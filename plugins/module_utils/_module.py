@@ -28,9 +28,7 @@ def run(
     each with the traceback of its failed import or None; C(kwargs) go to AnsibleModule.
     """
     module = AnsibleModule(argument_spec={**AUTH, **argument_spec}, supports_check_mode=True, **kwargs)
-    # As content it is a secret; as a path it is what messages have to name.
-    if isinstance(module.params["kubeconfig"], str):
-        module.no_log_values.discard(module.params["kubeconfig"])
+    module.no_log_values -= public_values(module.params["kubeconfig"])
     for library, traceback in {"kubernetes": _kube.KUBERNETES_IMPORT_ERROR, **(libraries or {})}.items():
         if traceback:
             module.fail_json(msg=missing_required_lib(library), exception=traceback)
@@ -41,3 +39,11 @@ def run(
         raise  # not reached: fail_json ends the module, which its missing types do not tell
     module.exit_json(**result)
     raise AssertionError
+
+
+def public_values(kubeconfig: t.Any) -> set[str]:
+    """What of a kubeconfig is no secret and has to be named in messages: Ansible hides the option as a whole."""
+    if not isinstance(kubeconfig, dict):
+        return {str(kubeconfig)}
+    names = {str(entry.get("name")) for kind in ("clusters", "contexts") for entry in kubeconfig.get(kind) or []}
+    return names | {str((entry.get("cluster") or {}).get("server")) for entry in kubeconfig.get("clusters") or []}

@@ -131,14 +131,6 @@ def _context_names(content: t.Any) -> list[str]:
     return [entry["name"] for entry in contexts or [] if isinstance(entry, dict) and "name" in entry]
 
 
-def public_values(kubeconfig: t.Any) -> set[str]:
-    """What of a kubeconfig is no secret and has to be named in messages: Ansible hides the option as a whole."""
-    if not isinstance(kubeconfig, dict):
-        return {str(kubeconfig)}
-    names = {str(entry.get("name")) for kind in ("clusters", "contexts") for entry in kubeconfig.get(kind) or []}
-    return names | {str((entry.get("cluster") or {}).get("server")) for entry in kubeconfig.get("clusters") or []}
-
-
 def choose_context(contexts: list[str], where: str) -> str:
     """The only context; never one that some tool has left as the current one."""
     if len(contexts) == 1:
@@ -280,7 +272,7 @@ def _rules(cluster: Cluster, namespace: str) -> list[JSON]:
 
 
 def _may(cluster: Cluster, namespace: str, right: Right) -> bool:
-    resource, _, subresource = right.resource.partition("/")
+    resource, _slash, subresource = right.resource.partition("/")
     attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": right.verb}
     if not right.cluster_wide:
         attributes["namespace"] = namespace

@@ -17,7 +17,7 @@ description:
     or pushed.
   - Or checks that an image that exists can be used, when O(reference) names one.
   - Credentials are those of Docker's configuration, with its credential helpers.
-author: the daskops.kubernetes contributors
+author: daskops.kubernetes contributors (@daskops)
 options:
   reference:
     description:

@@ -226,8 +226,12 @@ def check(params: dict[str, t.Any], connect: t.Callable[[], _kube.Cluster]) -> d
         existing = cluster.find(f"/api/v1/namespaces/{params['namespace']}")
         _preflight.check_namespace(existing, params["namespace"], params["name"], params["namespace_create"], problems)
         if notebook and notebook["persistent"]:
-            classes = cluster.items("/apis/storage.k8s.io/v1/storageclasses")
-            _preflight.check_storage_class(classes, notebook["storage_class"], problems)
+            try:
+                classes = cluster.items("/apis/storage.k8s.io/v1/storageclasses")
+                _preflight.check_storage_class(classes, notebook["storage_class"], problems)
+            except _kube.ApiError as error:
+                if error.status != 403:
+                    raise  # whoever has rights in one namespace alone may not list them, and may use them
     if problems:
         raise DaskopsError(
             f"Dask {params['namespace']}/{params['name']} on {where} cannot be deployed, and nothing was touched: "

@@ -134,13 +134,11 @@ problems:
 import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _target_info
-from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    **AUTH,
     "target": {"type": "str"},
     "namespace": {"type": "str", "required": True},
     "namespace_create": {"type": "bool", "default": True},
@@ -178,16 +176,9 @@ def check(params: dict[str, t.Any]) -> dict[str, t.Any]:
     return {"name": cluster.name, "context": context or "", "server": cluster.url, **result}
 
 
-def main() -> None:
-    """Run as an Ansible module."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    if _kube.KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
-    module.no_log_values -= _target_info.public_values(module.params["kubeconfig"])
-    try:
-        module.exit_json(changed=False, **check(module.params))
-    except DaskopsError as error:
-        module.fail_json(msg=error.message, **error.details)
+def main() -> t.NoReturn:
+    """Entry point."""
+    run_module(ARGUMENTS, lambda module: check(module.params))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import json
 import typing as t
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import Cluster
@@ -64,9 +65,10 @@ class Bed:
     @functools.cached_property
     def warm(self) -> bool:
         """Deploy once unmeasured, with the image on all nodes, as the figures suppose it is."""
-        for node in output("kind", "get", "nodes", "--name", VARIABLES["kind_name"]).split():
-            say(f"have the image on {node}")
-            output("docker", "exec", node, "crictl", "pull", self.image["reference"], timeout=300)
+        say("have the image on all nodes")
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(_on_each_node(self.image["reference"])))
+        self.kubectl("rollout", "status", "daemonset/bench-image", "--timeout=600s", timeout=610)
+        self.kubectl("delete", "daemonset/bench-image", "--wait")
         say("deploy once, unmeasured")
         self.deploy("bench-warm")
         self.remove("bench-warm")
@@ -76,6 +78,7 @@ class Bed:
 @contextlib.contextmanager
 def bed() -> t.Iterator[Bed]:
     """Make it, and remove it whatever happens."""
+    _remove()  # what a run that was killed has left
     try:
         say("make a cluster, a registry and the image")
         play = playbooks.run("tests/bench/cluster.yml", VARIABLES, timeout=1800)
@@ -87,11 +90,29 @@ def bed() -> t.Iterator[Bed]:
 
 
 def _remove() -> None:
-    variables = {**VARIABLES, "teardown_confirm": True}
     try:
-        playbooks.run("playbooks/teardown.yml", variables, timeout=300)
+        playbooks.run("tests/bench/remove.yml", VARIABLES)
     finally:
         with contextlib.suppress(Failure):
             names = output("docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}", REPOSITORY).split()
             if names:
                 output("docker", "image", "rm", *names)
+
+
+def _on_each_node(image: str) -> JSON:
+    """Pods that wait, one a node: a node pulls by its own settings only what a pod asks for."""
+    labels = {"app": "bench-image"}
+    wait = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit()); signal.pause()"
+    container = {"name": "image", "image": image, "command": ["python", "-c", wait]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "bench-image", "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"tolerations": [{"operator": "Exists"}], "containers": [container]},
+            },
+        },
+    }

@@ -88,18 +88,17 @@ def published(container: str) -> str:
 def inputs(**more: t.Any) -> Inputs:
     """What the role builds on this machine, and more."""
     bundle = os.environ.get("SSL_CERT_FILE")
-    return Inputs(
-        context=ROOT / "image",
-        base=os.environ["BASE_IMAGE"],
-        ca_bundle=Path(bundle) if bundle else None,
-        **more,
-    )
+    usual: dict[str, t.Any] = {"base": os.environ["BASE_IMAGE"], "ca_bundle": Path(bundle) if bundle else None}
+    return Inputs(context=ROOT / "image", **(usual | more))
 
 
 def build(registry: str, **more: t.Any) -> Result:
     """Have an image in the registry, as the module does."""
-    told = lambda text: print(f"  {text}", file=sys.stderr, flush=True)  # noqa: E731
-    return provide(inputs(**more), Target("push", f"{registry}/dask"), Engine(tell=told), check=False)
+
+    def tell(text: str) -> None:
+        print(f"  {text}", file=sys.stderr, flush=True)
+
+    return provide(inputs(**more), Target("push", f"{registry}/dask"), Engine(tell=tell), check=False)
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,9 @@ def conda_package(
             archive.addfile(member)
     data = file.read_bytes()
     repodata = folder / "repodata.json"
-    known = json.loads(repodata.read_text()) if repodata.exists() else {"info": {"subdir": "noarch"}, "packages": {}}
+    known: dict[str, t.Any] = {"info": {"subdir": "noarch"}, "packages": {}}
+    if repodata.exists():
+        known = json.loads(repodata.read_text())
     sums = {"md5": hashlib.md5(data).hexdigest(), "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
     known["packages"][file.name] = index | sums
     repodata.write_text(json.dumps(known))
@@ -237,8 +239,9 @@ def test_a_conda_environment_with_a_python_is_a_kernel_of_the_notebook(
 @pytest.mark.parametrize(("name", "options"), [("requirements.txt", ["--generate-hashes"]), ("pylock.toml", [])])
 def test_a_lock_file_is_installed_as_it_is(registry: str, tmp_path: Path, name: str, options: list[str]) -> None:
     (tmp_path / "in.txt").write_text("tabulate==0.9.0\n")
-    command = [Path(sys.executable).with_name("uv"), "pip", "compile", "-q", "--python-version=3.11", *options]
-    subprocess.run([*command, tmp_path / "in.txt", "-o", tmp_path / name], check=True)
+    uv = str(Path(sys.executable).with_name("uv"))
+    command = [uv, "pip", "compile", "-q", "--python-version=3.11", *options]
+    subprocess.run([*command, str(tmp_path / "in.txt"), "-o", str(tmp_path / name)], check=True)
     built = build(registry, environment_file=tmp_path / name)
     assert run(built.reference, "python", "-c", "import tabulate; print(tabulate.__version__)") == "0.9.0"
 

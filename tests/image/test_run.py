@@ -105,7 +105,10 @@ def test_examples_carry_no_results() -> None:
 @pytest.fixture(scope="module")
 def stores(engine: Docker, registry: str) -> tuple[str, str]:
     """An S3 server and a Google Cloud Storage server, run from an image that the role built with their packages."""
-    built = build(registry, pip_packages=("moto[server]==5.2.5", "gcp-storage-emulator==2026.7.19"))
+    built = build(
+        registry,
+        pip_packages=("moto[s3]==5.2.5", "flask==3.1.2", "flask-cors==6.0.1", "gcp-storage-emulator==2026.7.19"),
+    )
     s3 = engine.start(built.reference, "moto_server", "-H", "0.0.0.0", "-p", "9000", name="s3", options=ANY_USER)
     gcs_command = [
         "gcp-storage-emulator",

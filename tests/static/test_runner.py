@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -65,6 +67,14 @@ def test_only_what_was_chosen_is_run(
 def test_what_hangs_or_dies_has_failed(runner: t.Any, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
     monkeypatch.setattr(runner, "PARTS", parts(runner, one=command))
     assert runner.main([]) == 1
+
+
+def test_what_leaves_a_daemon_behind_ends(runner: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["sh", "-c", "setsid sleep 30 & echo started"]
+    monkeypatch.setattr(runner, "PARTS", [dataclasses.replace(parts(runner, one=command)[0], limit=20.0)])
+    started = time.monotonic()
+    assert runner.main([]) == 0
+    assert time.monotonic() - started < 15
 
 
 def test_an_unknown_part_is_refused(runner: t.Any) -> None:

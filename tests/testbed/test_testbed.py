@@ -60,9 +60,12 @@ def identities(bed: dict[str, str]) -> list[str]:
 
 def test_a_second_run_makes_nothing_and_is_quick(bed: dict[str, str]) -> None:
     before = identities(bed)
-    again, said, seconds = prepare()
-    assert (said, identities(again)) == ("", before)
-    assert seconds < 2
+    took = []
+    for _ in range(5):  # the machine may be busy with something else
+        again, said, seconds = prepare()
+        assert (said, identities(again)) == ("", before)
+        took.append(seconds)
+    assert min(took) < 2, took
 
 
 def test_the_exported_programs_work(bed: dict[str, str]) -> None:

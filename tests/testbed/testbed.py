@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import inspect
 import json
 import os
 import re
@@ -119,6 +120,7 @@ class Step:
         follow: Callable[[str], str] = str.strip,
     ) -> None:
         """Run a command to its end; `follow` turns each line of its output into the detail that is reported."""
+        self.detail = ""
         end: deque[str] = deque(maxlen=25)
         # The child holds the lock as well: if this process is killed, the next run waits until its child is gone.
         with subprocess.Popen(
@@ -149,15 +151,19 @@ class Step:
 # --- The engine
 
 
-def output(*command: str, timeout: float = 60) -> str:
-    """A quick command's output; a Failure with its complaint if it has one."""
+def done(*command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failure(f"`{shlex.join(command)}`: {error}") from None
-    if done.returncode:
-        raise Failure(f"`{shlex.join(command)}`: {done.stderr.strip() or f'ended with {done.returncode}'}")
-    return done.stdout.strip()
+
+
+def output(*command: str, timeout: float = 120) -> str:
+    """A quick command's output; a Failure with its complaint if it has one."""
+    ended = done(*command, timeout=timeout)
+    if ended.returncode:
+        raise Failure(f"`{shlex.join(command)}`: {ended.stderr.strip() or f'ended with {ended.returncode}'}")
+    return ended.stdout.strip()
 
 
 def answers(*command: str) -> bool:
@@ -318,10 +324,16 @@ def missing(wanted: Sequence[Artefact], exists: Callable[[Artefact], bool]) -> l
     return plan
 
 
-def exists(artefact: Artefact) -> bool:
-    if "/" not in artefact.name:
-        return artefact.path.exists()
-    return answers("docker", "image", "inspect", artefact.name)
+def images(names: Iterable[str]) -> set[str]:
+    """Those of the images that are there. One question for them all, as an engine may hold thousands of others."""
+    found = done("docker", "image", "inspect", "--format", "{{json .RepoTags}}", *names).stdout
+    return {tag for line in found.splitlines() for tag in json.loads(line) or []}
+
+
+def present(wanted: Sequence[Artefact]) -> Callable[[Artefact], bool]:
+    """Tells what is there now."""
+    there = images(artefact.name for artefact in wanted if "/" in artefact.name)
+    return lambda artefact: artefact.name in there if "/" in artefact.name else artefact.path.exists()
 
 
 def module_file(module: str, version: str) -> str:
@@ -333,7 +345,7 @@ def module_file(module: str, version: str) -> str:
     own = output("go", "list", "-m", "-f", "{{.GoMod}}", f"{module}@{version}", timeout=300)
     read = json.loads(output("go", "mod", "edit", "-json", own))
     lines = ["module testbed", f"go {read['Go']}", f"require {module} {version}"]
-    lines += [f"godebug {each['Key']}={each['Value']}" for each in read.get("Godebug") or []]
+    lines += [f"godebug {each['Key']}={each['Value']}" for each in read.get("GoDebug") or []]
     for replace in read.get("Replace") or []:
         old, new = replace["Old"], replace["New"]
         if new["Path"].startswith("."):
@@ -379,7 +391,7 @@ def program(title: str, module: tuple[str, str, str], seconds: int, source: str 
         built.replace(artefact.path)
         shutil.rmtree(work)
 
-    inputs = fingerprint(path, version, package, flags, *([folder] if source else []))
+    inputs = fingerprint(path, version, package, flags, inspect.getsource(module_file), *([folder] if source else []))
     return Artefact(f"compile {title}", f"{name}-{inputs}", seconds, make, obstacle=no_go)
 
 
@@ -436,11 +448,11 @@ def node_image(base: Artefact) -> Artefact:
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         for key, value in (("Version", KUBERNETES), ("Major", "1"), ("Minor", minor), ("TreeState", "clean")):
             flags += f" -X {package}.git{key}={value}"
-    kube = program(f"Kubernetes {KUBERNETES}", ("k8s.io/kubernetes", KUBERNETES, ""), 480, "kube", flags)
+    kube = program(f"Kubernetes {KUBERNETES}", ("k8s.io/kubernetes", KUBERNETES, ""), 400, "kube", flags)
     programs = (
         kube,
         program("CoreDNS", COREDNS, 60, "coredns"),
-        program("kube-router", NETWORK_POLICIES, 150),
+        program("kube-router", NETWORK_POLICIES, 100),
         program("local-path-provisioner", LOCAL_PATH, 50),
         program("pause", ("pause", "", ""), 2, "pause"),
     )
@@ -472,7 +484,7 @@ def node_image(base: Artefact) -> Artefact:
         shutil.rmtree(context)
 
     title = f"make the node image for Kubernetes {KUBERNETES}"
-    return Artefact(title, f"{REPOSITORY}/node:{KUBERNETES}-{inputs}", 75, make, (*programs, base))
+    return Artefact(title, f"{REPOSITORY}/node:{KUBERNETES}-{inputs}", 45, make, (*programs, base))
 
 
 def kubectl(node: str) -> Artefact:
@@ -511,11 +523,11 @@ def registry_answers() -> bool:
                 heard.set()
         except (OSError, ValueError):
             pass
-        done.set()
+        over.set()
 
-    done = threading.Event()
+    over = threading.Event()
     threading.Thread(target=ask, daemon=True).start()
-    done.wait(4)
+    over.wait(4)
     return heard.is_set()
 
 
@@ -527,8 +539,8 @@ def upstream() -> tuple[str, str, str]:
     return base, registry, node
 
 
-def pull(images: Sequence[str]) -> None:
-    absent = [image for image in images if not answers("docker", "image", "inspect", image)]
+def pull(wanted: Sequence[str]) -> None:
+    absent = [image for image in wanted if image not in images(wanted)]
     for number, image in enumerate(absent, 1):
         with Step(f"pull {image}", number, len(absent)) as step:
             step.run("docker", "pull", image)
@@ -544,45 +556,47 @@ def prepare() -> dict[str, str]:
         raise Failure(f"TESTBED_SOURCE is {SOURCE!r}: auto, pull or build")
     if not re.fullmatch(r"v1\.\d+\.\d+", KUBERNETES):
         raise Failure(f"KUBERNETES_VERSION is {KUBERNETES!r}: a full version is wanted, such as {DEFAULT}")
-    if not on_path("docker") or not answers(on_path("docker")[0], "info"):
+    folder = CACHE / "bin" / KUBERNETES
+    path = ":".join([str(folder), *(each for each in CALLERS_PATH.split(":") if not is_ours(each))])
+    os.environ["PATH"] = path
+    if not (folder / "docker").exists() or not answers("docker", "version"):
         with locked():
             engine_start()
-    client = docker_client()
-    os.environ["PATH"] = f"{Path(client).parent}:{os.environ['PATH']}"
+            link(folder / "docker", Path(docker_client()))
 
     base = base_image()
     made = (base, registry_image(base), node_image(base))
     names = upstream() if is_pulled(made) else tuple(image.name for image in made)
     tools = [kubectl(names[2])]
     if not on_path("kind"):
-        tools.append(program(f"kind {KIND[1]}", KIND, 10))
+        tools.append(program(f"kind {KIND[1]}", KIND, 15))
     wanted = [*tools[1:], *(image for image in made if image.name in names), tools[0]]  # the longest last but one
-    links = {"docker": Path(client), **{tool.name.rsplit("-", 1)[0]: tool.path for tool in tools}}
-    folder = CACHE / "bin" / KUBERNETES
-
-    def linked() -> bool:
-        return all((folder / name).is_symlink() and (folder / name).readlink() == to for name, to in links.items())
-
-    if missing(wanted, exists) or not linked() or "sysctls" not in noted() or narrow():
+    links = {folder / tool.name.rsplit("-", 1)[0]: tool.path for tool in tools}
+    linked = all(name.is_symlink() and name.readlink() == to for name, to in links.items())
+    if missing(wanted, present(wanted)) or not linked or "sysctls" not in noted() or narrow():
         with locked():
-            make(missing(wanted, exists))
-            folder.mkdir(parents=True, exist_ok=True)
+            make(missing(wanted, present(wanted)))
             for name, to in links.items():
-                temporary = CACHE / "partial" / name
-                temporary.symlink_to(to)
-                temporary.replace(folder / name)
+                link(name, to)
             note(sysctls={name: setting(name) for name in (*CHANGED, *ROOM)} | noted().get("sysctls", {}))
-            for name in narrow():
-                setting(name, str(ROOM[name]))
-                say(f"raised the kernel's {name.replace('/', '.')} to {ROOM[name]}, for more than two clusters at once")
+            for key in narrow():
+                setting(key, str(ROOM[key]))
+                say(f"raised the kernel's {key.replace('/', '.')} to {ROOM[key]}, for more than two clusters at once")
     return {
-        "PATH": ":".join([str(folder), *(each for each in CALLERS_PATH.split(":") if not is_ours(each))]),
+        "PATH": path,
         "BASE_IMAGE": names[0],
         "REGISTRY_IMAGE": names[1],
         "KIND_NODE_IMAGE": names[2],
         "KUBERNETES_VERSION": KUBERNETES,
         "TESTBED_CACHE": str(CACHE),
     }
+
+
+def link(name: Path, to: Path) -> None:
+    name.parent.mkdir(parents=True, exist_ok=True)
+    temporary = CACHE / "partial" / name.name
+    temporary.symlink_to(to)
+    temporary.replace(name)
 
 
 def setting(name: str, value: str = "") -> str:
@@ -602,10 +616,12 @@ def is_pulled(made: Sequence[Artefact]) -> bool:
     """Are the published images there, or can they be had? A registry is asked only if neither they nor ours are."""
     if SOURCE == "build":
         return False
-    if answers("docker", "image", "inspect", *upstream()):
+    ours = [image.name for image in made]
+    there = images([*upstream(), *ours])
+    if there.issuperset(upstream()):
         return True
     if SOURCE == "auto":
-        if all(exists(image) for image in made):
+        if there.issuperset(ours):
             return False
         if not registry_answers():
             say(f"{HUB} does not answer, so the images are made here")
@@ -627,7 +643,7 @@ def make(plan: Sequence[Artefact]) -> None:
         if reason := artefact.obstacle():
             raise Failure(f"cannot {artefact.title}: {reason}")
     if (about := sum(artefact.seconds for artefact in plan)) > 10:
-        say(f"{len(plan)} things to make, about {span(about)} on two cores; an interrupted run is taken up again")
+        say(f"{len(plan)} things to make, about {span(about)} on two idle cores; an interrupted run is taken up again")
     for number, artefact in enumerate(plan, 1):
         with Step(artefact.title, number, len(plan)) as step:
             artefact.make(step, artefact)
@@ -684,7 +700,7 @@ def engine_stop(force: bool) -> None:
 
 def remove_images(pulled: Sequence[str]) -> list[str]:
     """Images that were pulled, and those whose label is their own name: one built on ours inherits the label only."""
-    ours = [image for image in pulled if answers("docker", "image", "inspect", image)]
+    ours = sorted(images(pulled).intersection(pulled))
     identities = output("docker", "images", "-q", "--no-trunc", "--filter", f"label={MARK}").split()
     if identities:
         for image in json.loads(output("docker", "image", "inspect", *sorted(set(identities)))):

@@ -257,8 +257,8 @@ def test_again_changes_nothing(kind_cluster: Module) -> None:
     assert containers() == before
 
 
-def test_the_role_hands_over_a_target(kind_cluster: Module, directory: Path) -> None:
-    """Through ansible-playbook, and so through the action plugin, too."""
+def test_the_roles_hand_over_a_target(kind_cluster: Module, directory: Path) -> None:
+    """Through ansible-playbook, and so through the action plugin, too; the one cluster by both providers."""
     common = kind_cluster.common
     variables = {
         "kind_name": NAME,
@@ -269,15 +269,17 @@ def test_the_role_hands_over_a_target(kind_cluster: Module, directory: Path) -> 
         "kind_registry_port": common["registry_port"],
         "kind_kubeconfig": common["kubeconfig"],
         "daskops_namespace": "trial",
+        "kubernetes_kubeconfig": common["kubeconfig"],
+        "kubernetes_registry_repository": "registry.example.com/team/dask",
     }
-    target = directory / "target.json"
-    copy = {"content": "{{ kind_target | to_json }}", "dest": str(target), "mode": "0600"}
+    targets = directory / "targets.json"
+    copy = {"content": "{{ [kind_target, kubernetes_target] | to_json }}", "dest": str(targets), "mode": "0600"}
     play = {
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
         "vars": variables,
-        "roles": ["daskops.kubernetes.kind"],
+        "roles": ["daskops.kubernetes.kind", "daskops.kubernetes.kubernetes"],
         "post_tasks": [{"ansible.builtin.copy": copy}],
     }
     playbook = directory / "play.yml"
@@ -286,7 +288,8 @@ def test_the_role_hands_over_a_target(kind_cluster: Module, directory: Path) -> 
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(target.read_text()) == {
+    by_kind, by_kubeconfig = json.loads(targets.read_text())
+    assert by_kind == {
         "name": f"kind-{NAME}",
         "kubeconfig": common["kubeconfig"],
         "context": f"kind-{NAME}",
@@ -296,8 +299,20 @@ def test_the_role_hands_over_a_target(kind_cluster: Module, directory: Path) -> 
         "node_ports": {"address": "127.0.0.1", "notebook": 32688, "scheduler": 32686},
         "security": {"pod_security": "restricted", "arbitrary_uid": False},
         "default_storage_class": "standard",
+        "disposable": True,
     }
-    # What the role cannot look up is what it says.
+    assert by_kubeconfig == {
+        "name": f"kind-{NAME}",
+        "kubeconfig": common["kubeconfig"],
+        "context": f"kind-{NAME}",
+        "namespace": {"name": "trial", "create": True},
+        "registry": {"kind": "push", "repository": "registry.example.com/team/dask", "pull_secret": ""},
+        "exposure": ["port_forward"],
+        "node_ports": {},
+        "security": {"pod_security": "restricted", "arbitrary_uid": False},
+        "default_storage_class": "standard",
+    }
+    # What the role kind says without looking.
     classes = kubectl("get", "storageclass", "-o", "jsonpath={.items[*].metadata.name}")
     assert classes.split() == ["standard"]
 

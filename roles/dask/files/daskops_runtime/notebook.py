@@ -28,9 +28,11 @@ def clone(repository: str, home: Path) -> None:
     """Clone a repository into the home, unless it is there; a failure is said and does not keep the notebook down."""
     target = home / repository.rstrip("/").removesuffix(".git").rpartition("/")[2]
     if not target.exists():
-        done = subprocess.run(["git", "clone", "--depth", "1", repository, str(target)], check=False, timeout=300)
+        # The collection's own image has dulwich, a git in Python, and an image of others may have git.
+        git = ["git"] if shutil.which("git") else [sys.executable, "-m", "dulwich"]
+        done = subprocess.run([*git, "clone", "--depth", "1", repository, str(target)], check=False, timeout=300)
         if done.returncode:
-            print(f"daskops: {repository} could not be cloned (git ended with {done.returncode})", flush=True)
+            print(f"daskops: {repository} could not be cloned (exit code {done.returncode})", flush=True)
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def fake(tmp_path: Path) -> t.Callable[[dict[str, tuple[int, str]]], Engine]:
 
 
 def test_titles_are_single_comments_in_small_letters_above_run_and_copy(steps: Steps) -> None:
-    assert [title for title, _ in steps.titles] == ["install Python", "install the packages"]
+    assert [step[0] for step in steps.titles] == ["install Python", "install the packages"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_a_step_says_of_itself_is_told_with_the_step(steps: Steps) -> None:
 
 def test_the_dockerfile_of_the_collection_has_titles() -> None:
     dockerfile = Path(__file__).parents[4] / "image/Dockerfile"
-    titles = [title for title, _ in Steps.of(dockerfile.read_text()).titles]
+    titles = [step[0] for step in Steps.of(dockerfile.read_text()).titles]
     assert len(titles) == 7
     assert "install the user's packages" in titles
 

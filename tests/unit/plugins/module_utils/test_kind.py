@@ -283,6 +283,15 @@ def test_nodes_of_the_api_server() -> None:
     assert not silent.ready
 
 
+def test_what_a_node_said_before_it_was_stopped_does_not_count() -> None:
+    condition = {"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T10:00:00Z"}
+    items = [{"metadata": {"name": "a"}, "status": {"conditions": [condition]}}]
+    assert _kind.read_nodes(items, "2026-01-01T09:59:59Z")[0].ready
+    (stale,) = _kind.read_nodes(items, "2026-01-01T10:00:01Z")
+    assert not stale.ready
+    assert "has not reported yet" in stale.why
+
+
 def test_picture() -> None:
     steps = _kind.plan_present(SPEC, Observed())
     assert _kind.picture(Observed()).as_dict() == {"nodes": {}, "registry": "absent", "kubeconfig": "missing"}

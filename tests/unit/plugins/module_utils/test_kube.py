@@ -107,7 +107,7 @@ def test_a_certificate_that_does_not_match(server: http.server.ThreadingHTTPServ
 
 def test_kubeconfigs_that_cannot_be_used(tmp_path: Path) -> None:
     path = tmp_path / "config"
-    with pytest.raises(DaskopsError, match=r"config does not exist; give the path of one that does"):
+    with pytest.raises(DaskopsError, match=r"config does not exist; give the path of one that does, or make"):
         _kube.Cluster({"kubeconfig": str(path)})
     path.write_text(yaml.safe_dump(kubeconfig(9)))
     with pytest.raises(DaskopsError, match="has no context prod; it has: team"):
