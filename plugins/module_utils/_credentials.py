@@ -162,6 +162,7 @@ def _new_ca(wanted: Wanted, now: datetime.datetime) -> Data:
         _builder(subject, subject, key.public_key(), now, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(sign=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     return {"ca.crt": _pem(certificate), "ca.key": _pem_key(key)}
@@ -179,6 +180,14 @@ def _new_certificate(wanted: Wanted, ca: Data, now: datetime.datetime) -> Data:
         )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(sign=False), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        # Python refuses certificates without it from 3.13 on (ssl.VERIFY_X509_STRICT).
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                t.cast("ec.EllipticCurvePublicKey", authority.public_key())
+            ),
+            critical=False,
+        )
         # One certificate for all: every process of Dask is both client and server.
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False

@@ -152,7 +152,7 @@ def _node_address(cluster: Cluster) -> str:
 
 
 def _accepts(address: str) -> tuple[bool, str]:
-    host, _, port = address.partition("://")[2].rpartition(":")
+    host, _colon, port = address.partition("://")[2].rpartition(":")
     try:
         # A handshake, as proxies in front (a container engine's, a load balancer's) take any connection.
         # Whose certificate it is, the client checks by its own files.

@@ -131,7 +131,7 @@ class UrlObserver:
     def __enter__(self) -> t.Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_details: object) -> None:
         pass
 
     def observe(self) -> Observation:
@@ -173,7 +173,7 @@ class ClusterObserver:
         status = self._status()
         seen = dataclasses.replace(self._objects, status=status)
         suspects = _diagnosis.suspects(seen)
-        if suspects and seen.logs.keys() != {pod for pod, _ in suspects}:
+        if suspects and seen.logs.keys() != {pod for pod, _previous in suspects}:
             logs = {pod: self._log(pod, previous) for pod, previous in suspects}
             seen = self._objects = dataclasses.replace(seen, logs=logs)
         return seen

@@ -71,8 +71,8 @@ endpoints:
   type: dict
 password:
   description:
-    - The C(secret) with the notebook's password, whether it was C(generated), the C(command) that shows it then, and with
-      O(show_password=true) its C(value).
+    - The C(secret) with the notebook's password, whether it was C(generated), the C(command) that shows it then, and
+      with O(show_password=true) its C(value).
   returned: success
   type: dict
 groups:

@@ -57,10 +57,14 @@ class Bed:
         image = {"dask_image": self.image["reference"], "dask_version": self.image["versions"]["dask"]}
         return playbooks.run("tests/bench/deploy.yml", {"dask_target": target, **image, **variables})
 
-    def remove(self, namespace: str) -> None:
-        """Delete a namespace, and wait until nothing of it is left to compete with what is measured next."""
-        arguments = ["delete", "namespace", namespace, "--ignore-not-found", "--wait", "--timeout=180s"]
-        self.kubectl(*arguments, timeout=200)
+    @contextlib.contextmanager
+    def gone_after(self, namespace: str) -> t.Iterator[str]:
+        """Delete a namespace after the block, until nothing of it is left to compete with what is measured next."""
+        try:
+            yield namespace
+        finally:
+            arguments = ["delete", "namespace", namespace, "--ignore-not-found", "--wait", "--timeout=180s"]
+            self.kubectl(*arguments, timeout=200)
 
     @functools.cached_property
     def warm(self) -> bool:
@@ -70,8 +74,8 @@ class Bed:
         self.kubectl("rollout", "status", "daemonset/bench-image", "--timeout=600s", timeout=610)
         self.kubectl("delete", "daemonset/bench-image", "--wait")
         say("deploy once, unmeasured")
-        self.deploy("bench-warm")
-        self.remove("bench-warm")
+        with self.gone_after("bench-warm") as namespace:
+            self.deploy(namespace)
         return True
 
 

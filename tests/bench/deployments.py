@@ -32,18 +32,17 @@ HELM = "for comparison, Dask's Helm chart, measured earlier on two cores: 11.3 t
 
 def unchanged(bed: Bed, runs: int) -> list[Row]:
     """The whole main playbook, when there is nothing to do."""
-    say("site.yml for the first time")
-    namespace = bed.target["namespace"]["name"]
-    playbooks.run("site.yml", VARIABLES)
     plays = []
-    for run in range(runs):
-        say(f"site.yml unchanged, {run + 1} of {runs}")
-        play = playbooks.run("site.yml", VARIABLES)
-        if play.changed:
-            changed = [task.name for task in play.tasks if task.result.get("changed")]
-            raise Failure(f"an unchanged run of site.yml has changed something: {', '.join(changed)}")
-        plays.append(play)
-    bed.remove(namespace)
+    with bed.gone_after(bed.target["namespace"]["name"]):
+        say("site.yml for the first time")
+        playbooks.run("site.yml", VARIABLES)
+        for run in range(runs):
+            say(f"site.yml unchanged, {run + 1} of {runs}")
+            play = playbooks.run("site.yml", VARIABLES)
+            if play.changed:
+                changed = [task.name for task in play.tasks if task.result.get("changed")]
+                raise Failure(f"an unchanged run of site.yml has changed something: {', '.join(changed)}")
+            plays.append(play)
     whole = tuple(play.seconds for play in plays)
     rows = [Row("unchanged", "unchanged site.yml, changed=0: the whole process", whole, bound=UNCHANGED)]
     steps = stats.by_name([play.steps() for play in plays])
@@ -56,19 +55,18 @@ def apply(bed: Bed, runs: int) -> list[Row]:
     ours, theirs, late = [], [], []
     for run in range(runs):
         say(f"apply to registered: pair {run + 1} of {runs}, the role")
-        namespace = f"bench-role-{run}"
-        # A node port can be given once in a cluster, and the notebook would be counted on one side only.
-        play = bed.deploy(namespace, dask_notebook_enabled=False, dask_scheduler_exposure="port_forward")
-        applied, waited = play.task("dask_apply"), play.task("dask_wait")
-        ended = _end(waited)
+        with bed.gone_after(f"bench-role-{run}") as original:
+            # A node port can be given once in a cluster, and the notebook would be counted on one side only.
+            play = bed.deploy(original, dask_notebook_enabled=False, dask_scheduler_exposure="port_forward")
+            registered = _registrations(bed, original)
+            secrets = json.loads(bed.kubectl("get", "secrets", "-n", original, "-o", "json"))["items"]
+        applied, ended = play.task("dask_apply"), _end(play.task("dask_wait"))
         ours.append(ended - applied.start)
-        late.append(ended - max(_registrations(bed, namespace).values()))
-        secrets = json.loads(bed.kubectl("get", "secrets", "-n", namespace, "-o", "json"))["items"]
-        bed.remove(namespace)
+        late.append(ended - max(registered.values()))
         say(f"apply to registered: pair {run + 1} of {runs}, kubectl")
         objects = applied.result["invocation"]["module_args"]["objects"]
-        theirs.append(_by_kubectl(bed, f"bench-kubectl-{run}", namespace, objects, secrets))
-        bed.remove(f"bench-kubectl-{run}")
+        with bed.gone_after(f"bench-kubectl-{run}") as namespace:
+            theirs.append(_by_kubectl(bed, namespace, original, objects, secrets))
     return [
         Row("apply", "apply to registered: the role's tasks", tuple(ours)),
         Row("apply", "apply to registered: kubectl, and a poll every 50 ms", tuple(theirs)),
@@ -83,8 +81,7 @@ def deploy(bed: Bed, runs: int) -> list[Row]:
     registered, ended, first = [], [], []
     for run in range(runs):
         say(f"deploy, {run + 1} of {runs}")
-        namespace = f"bench-deploy-{run}"
-        with _creations(bed, namespace) as created:
+        with bed.gone_after(f"bench-deploy-{run}") as namespace, _creations(bed, namespace) as created:
             play = bed.deploy(namespace)
             times = _registrations(bed, namespace)
         if play.task("dask_wait").result["registered"] != len(times) or not times.keys() <= created.keys():
@@ -93,7 +90,6 @@ def deploy(bed: Bed, runs: int) -> list[Row]:
         registered.append(max(times.values()) - start)
         ended.append(_end(play.task("dask_wait")) - start)
         first.append(min(at - created[name] for name, at in times.items()))
-        bed.remove(namespace)
     return [
         Row("deploy", "deploy phase: to three registered workers", tuple(registered), note=HELM),
         Row("deploy", "deploy phase: to the end of its wait", tuple(ended)),

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import typing as t
 from pathlib import Path
+from urllib.parse import quote
 
+import distributed
 import requests
 from conftest import log_in
 from kubernetes import client as kubernetes_client
@@ -46,13 +49,14 @@ def test_the_dask_panel_is_set_to_the_dashboard(info: JSON, notebook: requests.S
     address = info["endpoints"]["notebook"]["address"]
     settings = notebook.get(f"{address}/lab/api/settings/dask-labextension:plugin", timeout=10).json()
     url = settings["schema"]["properties"]["defaultURL"]["default"]
-    check = notebook.get(f"{address}/dask/dashboard-check/{requests.utils.quote(url, safe='')}", timeout=20).json()
+    check = notebook.get(f"{address}/dask/dashboard-check/{quote(url, safe='')}", timeout=20).json()
     assert check["isActive"], check
     assert "Individual Task Stream" in check["plots"]
 
 
-def test_the_dashboard_draws_in_a_browser(info: JSON, tmp_path: Path) -> None:
+def test_the_dashboard_draws_in_a_browser(dask: distributed.Client, info: JSON, tmp_path: Path) -> None:
     """Log in by hand, so to speak, and see that the plots have something on them."""
+    running = dask.map(lambda number: time.sleep(0.1) or number, range(600), pure=False)
     chromium = shutil.which("chromium")
     assert chromium, "chromium is not installed"
     with sync_playwright() as playwright:
@@ -71,6 +75,7 @@ def test_the_dashboard_draws_in_a_browser(info: JSON, tmp_path: Path) -> None:
         shot = Path(os.environ.get("DASKOPS_SCREENSHOT") or tmp_path / "dashboard.png")
         page.screenshot(path=shot)
         browser.close()
+    dask.cancel(running)
     assert canvases >= 5
     assert shot.stat().st_size > 20_000
 

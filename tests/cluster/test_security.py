@@ -34,9 +34,8 @@ def _connects(kubernetes: kubernetes_client.ApiClient, namespace: str, pod: str,
     )
     core = kubernetes_client.CoreV1Api(kubernetes)
     command = ["python", "-c", program]
-    return "connected" in stream(
-        core.connect_get_namespaced_pod_exec, pod, namespace, command=command, stdout=True, stderr=True
-    )
+    said: str = stream(core.connect_get_namespaced_pod_exec, pod, namespace, command=command, stdout=True, stderr=True)
+    return "connected" in said
 
 
 def test_a_pod_of_others_reaches_no_port_of_ours(known: JSON, kubernetes: kubernetes_client.ApiClient) -> None:
@@ -52,7 +51,7 @@ def test_a_pod_of_others_reaches_no_port_of_ours(known: JSON, kubernetes: kubern
         },
     )
     try:
-        for _ in range(120):
+        for _attempt in range(120):
             if core.read_namespaced_pod("stranger", "default").status.phase == "Running":
                 break
             time.sleep(0.5)

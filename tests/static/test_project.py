@@ -44,7 +44,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 UNWANTED = {
-    "a path of somebody's machine": r"/work/(main|shared)|/home/(?!dask\b|user\b)[a-z]+/|/root/\.(?!cache)",
+    "a path of somebody's machine": r"/work/(main|shared)|/home/(?!dask\b|me\b|user\b)[a-z]+/|/root/\.(?!cache)",
     "a host of a package registry": r"pypi\.org|pythonhosted\.org|npmjs\.org|proxy\.golang\.org|(?<!http://)deb\.debian\.org",
     "the number of an issue": r"\bissues? #?\d",
 }

@@ -61,7 +61,7 @@ def identities(bed: dict[str, str]) -> list[str]:
 def test_a_second_run_makes_nothing_and_is_quick(bed: dict[str, str]) -> None:
     before = identities(bed)
     took = []
-    for _ in range(5):  # the machine may be busy with something else
+    for _attempt in range(5):  # the machine may be busy with something else
         again, said, seconds = prepare()
         assert (said, identities(again)) == ("", before)
         took.append(seconds)

@@ -213,7 +213,7 @@ def engine_start() -> None:
         if not shutil.which("dockerd"):
             install(step, "docker.io", "iptables")
         client = docker_client()
-        for _ in range(10):  # where systemd runs, the package has started it
+        for _attempt in range(10):  # where systemd runs, the package has started it
             if answers(client, "info"):
                 return
             time.sleep(0.2)
@@ -327,7 +327,8 @@ def missing(wanted: Sequence[Artefact], exists: Callable[[Artefact], bool]) -> l
 def images(names: Iterable[str]) -> set[str]:
     """Those of the images that are there. One question for them all, as an engine may hold thousands of others."""
     found = done("docker", "image", "inspect", "--format", "{{json .RepoTags}}", *names).stdout
-    return {tag for line in found.splitlines() for tag in json.loads(line) or []}
+    tags = (line for line in found.splitlines() if line.startswith("["))  # it is one empty line if none is there
+    return {tag for line in tags for tag in json.loads(line)}
 
 
 def present(wanted: Sequence[Artefact]) -> Callable[[Artefact], bool]:
@@ -726,16 +727,19 @@ def main() -> None:
         raise KeyboardInterrupt(number)
 
     signal.signal(signal.SIGTERM, stop)
+    exports = "false"  # so that eval "$(prepare)" fails when this does
     try:
         if arguments.command == "prepare":
-            print("export", *(f"{name}={shlex.quote(value)}" for name, value in prepare().items()))
+            values = prepare()
+            exports = " ".join(["export", *(f"{name}={shlex.quote(value)}" for name, value in values.items())])
         else:
             clean(arguments.force)
     except (Failure, KeyboardInterrupt) as error:
         say(str(error) if isinstance(error, Failure) else "interrupted; the next run takes it up from here")
-        if arguments.command == "prepare":
-            print("false")  # so that eval "$(prepare)" fails too
         sys.exit(1)
+    finally:
+        if arguments.command == "prepare":
+            print(exports)
 
 
 if __name__ == "__main__":

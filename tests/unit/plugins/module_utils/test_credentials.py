@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import ssl
@@ -46,8 +47,24 @@ def test_openssl_takes_what_was_made(tmp_path: Path) -> None:
     data = _credentials.complete(WANTED, {}, datetime.datetime.now(datetime.UTC)).data["tls"]
     for name, content in data.items():
         (tmp_path / name).write_text(content)
-    context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
-    context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    server, client = (
+        ssl.create_default_context(purpose, cafile=str(tmp_path / "ca.crt"))
+        for purpose in (ssl.Purpose.CLIENT_AUTH, ssl.Purpose.SERVER_AUTH)
+    )
+    server.verify_mode = ssl.CERT_REQUIRED
+    for context in (server, client):
+        context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+        # The default from Python 3.13 on.
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        server.wrap_bio(to_server, to_client, server_side=True),
+        client.wrap_bio(to_client, to_server, server_hostname="dask-scheduler"),
+    ]
+    for side in sides[::-1] * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert all(side.getpeercert()["serialNumber"] for side in sides)
 
 
 @pytest.mark.parametrize(("days", "renewed"), [(0, False), (334, False), (336, True), (400, True)])
@@ -98,7 +115,7 @@ def test_a_given_password_is_kept_as_a_hash_only() -> None:
     wanted = replace(WANTED, password="correct horse")
     outcome = _credentials.complete(wanted, {}, NOW)
     assert "correct horse" not in json.dumps(outcome.data)
-    algorithm, _, hashed = hash_of(outcome).partition(":")
+    algorithm, _colon, hashed = hash_of(outcome).partition(":")
     assert algorithm == "argon2"
     assert argon2.PasswordHasher().verify(hashed, "correct horse")
     assert _credentials.complete(wanted, outcome.data, NOW).made == {}

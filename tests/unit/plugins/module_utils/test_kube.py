@@ -30,7 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: t.Any) -> None:
+    def log_message(self, *_details: t.Any) -> None:
         pass
 
 
@@ -93,7 +93,7 @@ def test_a_server_that_does_not_answer() -> None:
 def test_a_certificate_that_does_not_match(server: http.server.ThreadingHTTPServer, tmp_path: Path) -> None:
     now = datetime.datetime.now(datetime.UTC)
     wanted = _credentials.Wanted("dask", "n", 365, 30, notebook=False)
-    mine, other = (_credentials.complete(wanted, {}, now).data["tls"] for _ in range(2))
+    mine, other = (_credentials.complete(wanted, {}, now).data["tls"] for _which in range(2))
     for name, content in mine.items():
         (tmp_path / name).write_text(content)
     (tmp_path / "other").write_text(other["ca.crt"])

@@ -24,7 +24,7 @@ JSON = dict[str, t.Any]
 class NoCluster:
     name = "prod"
 
-    def __init__(self, *_: t.Any) -> None:
+    def __init__(self, *_params: t.Any) -> None:
         pass
 
     def __getattr__(self, name: str) -> t.NoReturn:
