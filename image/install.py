@@ -20,6 +20,7 @@ USER = BUILD / "user"
 TOOLS = BUILD / "tools"
 PREFIX = Path("/opt/dask")
 CONDA = Path("/opt/conda")
+LAYER = Path("/layer")
 DELTA = Path("/delta")
 # The time of every file, so that the same packages make the same layer.
 EPOCH_NS = 1_767_225_600 * 10**9
@@ -96,7 +97,10 @@ def lock() -> None:
     for pattern in UNNEEDED:
         for path in list(site.glob(pattern)):
             shutil.rmtree(path, ignore_errors=True)
-    for path in [PREFIX, *PREFIX.rglob("*")]:
+    LAYER.mkdir()
+    # The layer is copied from a tree of links, with its parent, as a copy's topmost directory gets the time of day.
+    must("cp", "-al", "--parents", PREFIX, LAYER)
+    for path in [LAYER / "opt", *(LAYER / "opt").rglob("*")]:
         os.utime(path, ns=(EPOCH_NS, EPOCH_NS), follow_symlinks=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -43,14 +44,19 @@ def one_line(failure: Exception) -> str:
     return " ".join(str(failure).translate(str.maketrans("├└│─", "    ")).split())
 
 
-async def main() -> None:
-    """Install the packages of the user's file, or end with a sentence."""
+async def main() -> int:
+    """Install the packages of the user's file; 1, and a sentence, when that cannot be."""
     asked = json.loads(Path("/build/user/conda.json").read_text("utf-8"))
     try:
         await install(asked["channels"], asked["packages"])
     except Exception as failure:
-        sys.exit(f"daskops-error: {await blame(asked['channels'], asked['packages'], failure)}")
+        print(f"daskops-error: {await blame(asked['channels'], asked['packages'], failure)}")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    code = asyncio.run(main())
+    sys.stdout.flush()
+    # Threads of rattler's that outlive the interpreter make it abort.
+    os._exit(code)

@@ -315,7 +315,7 @@ def _of_mounts(pod: JSON, events: t.Iterable[JSON]) -> t.Iterator[Finding]:
         return
     for event in _events_of(pod, events):
         if event["reason"] in ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"):
-            # What is not there stays away; all else (a slow kubelet, a volume that is still attached elsewhere) may heal.
+            # What is not there stays away; all else (a slow kubelet, a volume still attached elsewhere) may heal.
             grace = 8.0 if "not found" in event["message"] else _VOLUME_GRACE
             yield Finding(_pod(pod), f"{event['reason']}: {_one_line(event['message'])}", "make what it names", grace)
             return

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image import Reference
 
 # Reads the versions that scheduler, workers and clients must agree on; needs dask and distributed to be importable.
 PROBE = """
@@ -100,7 +101,7 @@ class Engine:
         if code:
             if re.search(r"no such image|image not known|not found", said, re.IGNORECASE):
                 return None
-            raise self._failed(f"inspect the image '{image}'", said)
+            raise self.failed(f"inspect the image '{image}'", said)
         found = json.loads(said)
         return LocalImage(found["Id"], found["Size"], found["Config"].get("Labels") or {})
 
@@ -134,7 +135,7 @@ class Engine:
         where = f" at {steps.current}" if steps.current else ""
         if named:
             raise DaskopsError(f"The image cannot be built: {named[1]}", log=_tail(said))
-        raise self._failed(f"build the image{where}", said)
+        raise self.failed(f"build the image{where}", said)
 
     def label(self, tag: str, labels: dict[str, str]) -> None:
         """Give an image labels that are known only when it is built."""
@@ -143,7 +144,7 @@ class Engine:
             Path(folder, "Dockerfile").write_text(f"FROM {tag}\n", encoding="utf-8")
             code, said = self.run("build", *options, "-t", tag, folder)
         if code:
-            raise self._failed(f"label the image '{tag}'", said)
+            raise self.failed(f"label the image '{tag}'", said)
 
     def versions(self, image: str) -> dict[str, str]:
         """The versions inside an image, from running it."""
@@ -159,7 +160,7 @@ class Engine:
                     log=_tail(said),
                 )
             if not re.search(r"executable file not found|no such file or directory", said):
-                raise self._failed(f"read the versions in the image '{image}'", said)
+                raise self.failed(f"read the versions in the image '{image}'", said)
         raise DaskopsError(
             f"The image '{image}' cannot be used: it has no Python; name an image that holds dask and distributed"
         )
@@ -186,7 +187,7 @@ class Engine:
                 f"The registry {registry} refuses the push of '{tag}' ({_last(said)}): "
                 f"log in with 'docker login {registry}' as one who may push"
             )
-        raise self._failed(f"push the image '{tag}'", said)
+        raise self.failed(f"push the image '{tag}'", said)
 
     def unavailable(self) -> str:
         """Why images cannot be run here; empty when they can."""
@@ -230,7 +231,8 @@ class Engine:
             )
         return code, said
 
-    def _failed(self, what: str, said: str) -> DaskopsError:
+    def failed(self, what: str, said: str) -> DaskopsError:
+        """The error of a command that the client could not carry out."""
         return DaskopsError(f"'{self.command}' could not {what}: {_last(said)}", log=_tail(said))
 
 
@@ -284,27 +286,38 @@ class Kind:
     def __init__(self, cluster: str, engine: Engine) -> None:
         self._cluster = cluster
         self._engine = engine
-        self._nodes = [node for node in self._run("get", "nodes", "--name", cluster).split() if node != "No"]
-        if not self._nodes or "No kind nodes found" in self._nodes:
+        said = self._run("get", "nodes", "--name", cluster)
+        self._nodes = [] if "No kind nodes found" in said else said.split()
+        if not self._nodes:
             raise DaskopsError(f"The kind cluster '{cluster}' has no nodes to load an image into: create it first")
 
     def find(self, tag: str) -> LocalImage | None:
         """The image as the nodes hold it, or None when one of them lacks it."""
-        found = None
+        reference = Reference.parse(tag)
+        name = f"{reference.registry}/{reference.repository}:{reference.version}"
+        digest = ""
         for node in self._nodes:
-            code, said = self._engine.run("exec", node, "crictl", "inspecti", "-o", "json", tag)
-            if code:
+            listed = [line.split() for line in self._ctr(node, "images", "ls", f"name=={name}").splitlines()]
+            digests = [fields[2] for fields in listed if fields and fields[0] == name]
+            if not digests:
                 return None
-            described = json.loads(said[said.index("{") :])
-            config = described.get("info", {}).get("imageSpec", {}).get("config", {})
-            status = described["status"]
-            found = LocalImage(status["id"], int(status["size"]), config.get("Labels") or {})
-        return found
+            digest = digests[0]
+        manifest = json.loads(self._ctr(self._nodes[-1], "content", "get", digest))
+        identity = manifest["config"]["digest"]
+        config = json.loads(self._ctr(self._nodes[-1], "content", "get", identity))
+        size = sum(layer["size"] for layer in manifest["layers"])
+        return LocalImage(identity, size, config.get("config", {}).get("Labels") or {})
 
     def load(self, tag: str) -> None:
         """Copy an image from the engine to every node."""
         begin = f"load into the kind cluster {self._cluster} ({len(self._nodes)} nodes)"
         self._run("load", "docker-image", tag, "--name", self._cluster, begin=begin)
+
+    def _ctr(self, node: str, *arguments: str) -> str:
+        code, said = self._engine.run("exec", node, "ctr", "--namespace=k8s.io", *arguments)
+        if code:
+            raise self._engine.failed(f"look for an image on the node {node}", said)
+        return said
 
     def _run(self, *arguments: str, begin: str = "") -> str:
         code, said = stream(["kind", *arguments], lambda _: None, self._engine.tell, begin)

@@ -34,12 +34,17 @@ def test_a_graph_with_transfers_gives_the_right_answer(dask: distributed.Client)
     assert dask.submit(sum, sums).result(timeout=30) == sum(range(1000))
 
 
-def test_workers_have_what_was_asked_for(dask: distributed.Client) -> None:
-    for worker in dask.scheduler_info(n_workers=-1)["workers"].values():
-        # The default group: 1 CPU, and 95 % of 2Gi.
-        assert worker["nthreads"] == 1
-        assert worker["memory_limit"] == int(2 * 2**30 * 0.95)
-        assert worker["nanny"]
+def test_workers_have_what_was_asked_for(dask: distributed.Client, info: JSON) -> None:
+    # The role's defaults, and the second group of molecule/default: 95 % of the memory, whole CPUs but at least one.
+    expected = {"default": (2 * 2**30, {}), "small": (2**30, {"tokens": 2})}
+    workers = {worker["name"]: worker for worker in dask.scheduler_info(n_workers=-1)["workers"].values()}
+    for name, group in info["groups"].items():
+        memory, resources = expected[name]
+        for worker in (workers[member] for member in group["workers"]):
+            assert worker["nthreads"] == 1
+            assert worker["memory_limit"] == int(memory * 0.95)
+            assert worker["resources"] == resources
+            assert worker["nanny"]
 
 
 def test_a_client_without_a_certificate_is_refused(info: JSON) -> None:

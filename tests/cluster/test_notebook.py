@@ -56,7 +56,7 @@ def test_the_dask_panel_is_set_to_the_dashboard(info: JSON, notebook: requests.S
 
 def test_the_dashboard_draws_in_a_browser(dask: distributed.Client, info: JSON, tmp_path: Path) -> None:
     """Log in by hand, so to speak, and see that the plots have something on them."""
-    running = dask.map(lambda number: time.sleep(0.1) or number, range(600), pure=False)
+    running = dask.map(time.sleep, [0.1] * 600, pure=False)
     chromium = shutil.which("chromium")
     assert chromium, "chromium is not installed"
     with sync_playwright() as playwright:

@@ -45,10 +45,12 @@ def test_a_pod_of_others_reaches_no_port_of_ours(known: JSON, kubernetes: kubern
     image = one["scheduler"].spec.containers[0].image
     core.create_namespaced_pod(
         "default",
-        {
-            "metadata": {"name": "stranger"},
-            "spec": {"containers": [{"name": "stranger", "image": image, "command": ["sleep", "600"]}]},
-        },
+        kubernetes_client.V1Pod(
+            metadata=kubernetes_client.V1ObjectMeta(name="stranger"),
+            spec=kubernetes_client.V1PodSpec(
+                containers=[kubernetes_client.V1Container(name="stranger", image=image, command=["sleep", "600"])]
+            ),
+        ),
     )
     try:
         for _attempt in range(120):

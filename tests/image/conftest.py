@@ -45,8 +45,9 @@ def cluster(engine: Docker, image: Result) -> t.Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
 
         def start(name: str, *command: str) -> str:
-            env = "--env=DASK_SCHEDULER_ADDRESS=tcp://scheduler:8786"
-            full = engine.start(image.reference, *command, name=name, options=[*ANY_USER, env])
+            # The second is for the Google Cloud Storage that the tests bring: gcsfs would try gRPC first.
+            env = ["--env=DASK_SCHEDULER_ADDRESS=tcp://scheduler:8786", "--env=GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT=false"]
+            full = engine.start(image.reference, *command, name=name, options=[*ANY_USER, *env])
             stack.callback(engine.stop, full)
             return full
 

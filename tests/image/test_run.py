@@ -129,8 +129,9 @@ def test_the_storage_example_reads_from_s3(cluster: Cluster, stores: tuple[str, 
         "secret": "b",
         "client_kwargs": {"region_name": "us-east-1"},
     }
-    make = f"import time, s3fs\ntime.sleep(3)\ns3fs.S3FileSystem(**{options!r}).mkdir('examples')"
-    cluster.run("python", "-c", make)
+    make = "import urllib.request as r; r.urlopen(r.Request('http://s3:9000/examples', method='PUT', data=b''))"
+    command = ["exec", cluster.notebook, "python", "-c", make]
+    wait_for("the S3 server takes a bucket", lambda: docker(*command, check=False).returncode == 0)
     cluster.run(
         "jupyter",
         "execute",
@@ -142,6 +143,9 @@ def test_the_storage_example_reads_from_s3(cluster: Cluster, stores: tuple[str, 
 
 def test_the_storage_example_reads_from_google_cloud_storage(cluster: Cluster, stores: tuple[str, str]) -> None:
     options = {"endpoint_url": "http://gcs:9000", "token": "anon"}
+    ready = "import urllib.request as r; r.urlopen('http://gcs:9000/storage/v1/b/examples')"
+    command = ["exec", cluster.notebook, "python", "-c", ready]
+    wait_for("the server has its bucket", lambda: docker(*command, check=False).returncode == 0)
     cluster.run(
         "jupyter",
         "execute",

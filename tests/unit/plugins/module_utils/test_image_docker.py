@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_docker
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Engine, LocalImage, Steps, stream
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import (
+    Engine,
+    Kind,
+    LocalImage,
+    Steps,
+    stream,
+)
 
 DOCKERFILE = """\
 # What this is, in more
@@ -214,3 +220,80 @@ def test_an_image_without_python_is_refused(fake: t.Any) -> None:
 
 def test_versions_are_read_from_the_last_line(fake: t.Any) -> None:
     assert fake({"run": (0, 'a warning\n{"dask": "1"}')}).versions("x") == {"dask": "1"}
+
+
+@pytest.fixture
+def kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[str], Path]:
+    """Put a kind on the path that answers every command the same and notes what it was asked."""
+
+    def make(said: str) -> Path:
+        script = tmp_path / "bin/kind"
+        script.parent.mkdir()
+        script.write_text(f"#!/bin/sh\necho \"$@\" >>{tmp_path}/asked\necho '{said}'\n")
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{script.parent}:/usr/bin:/bin")
+        return tmp_path / "asked"
+
+    return make
+
+
+LISTED = "REF TYPE DIGEST SIZE\ndocker.io/library/x:1 application/x sha256:m 7 B linux/amd64 -"
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, kind: t.Callable[[str], Path]) -> t.Callable[[dict[str, tuple[int, str]]], Kind]:
+    """Make a cluster of two nodes whose containerd answers what ends in a given word."""
+    kind("one\ntwo")
+
+    def make(answers: dict[str, tuple[int, str]]) -> Kind:
+        script = tmp_path / "client"
+        script.write_text(
+            f"#!{sys.executable}\nimport sys\n"
+            f"code, said = {answers!r}.get(sys.argv[2] + sys.argv[-1]) or {answers!r}.get(sys.argv[-1], (1, 'unknown'))\n"
+            "print(said)\nsys.exit(code)\n"
+        )
+        script.chmod(0o755)
+        return Kind("dask", Engine(str(script)))
+
+    return make
+
+
+def test_an_image_that_every_node_has_is_found(nodes: t.Any) -> None:
+    manifest = {"config": {"digest": "sha256:c"}, "layers": [{"size": 3}, {"size": 4}]}
+    config = {"config": {"Labels": {"io.daskops.version.dask": "1"}}}
+    answers = {
+        "name==docker.io/library/x:1": (0, LISTED),
+        "sha256:m": (0, json.dumps(manifest)),
+        "sha256:c": (0, json.dumps(config)),
+    }
+    assert nodes(answers).find("x:1") == LocalImage("sha256:c", 7, {"io.daskops.version.dask": "1"})
+
+
+def test_an_image_that_a_node_lacks_is_not_found(nodes: t.Any) -> None:
+    name = "name==docker.io/library/x:1"
+    assert nodes({f"one{name}": (0, LISTED), f"two{name}": (0, "REF TYPE DIGEST SIZE")}).find("x:1") is None
+
+
+def test_a_node_that_does_not_answer_is_one_sentence(nodes: t.Any) -> None:
+    said = "Error response from daemon: container one is not running"
+    with pytest.raises(DaskopsError, match="look for an image on the node one: container one is not running"):
+        nodes({"name==docker.io/library/x:1": (1, said)}).find("x:1")
+
+
+def test_an_image_is_loaded_by_kind(fake: t.Any, kind: t.Callable[[str], Path]) -> None:
+    asked = kind("one")
+    Kind("dask", fake({})).load("x:1")
+    assert asked.read_text().splitlines() == ["get nodes --name dask", "load docker-image x:1 --name dask"]
+
+
+@pytest.mark.parametrize("said", ["", 'No kind nodes found for cluster "dask".'])
+def test_a_cluster_without_nodes_is_one_sentence(fake: t.Any, kind: t.Callable[[str], Path], said: str) -> None:
+    kind(said)
+    with pytest.raises(DaskopsError, match="The kind cluster 'dask' has no nodes to load an image into"):
+        Kind("dask", fake({}))
+
+
+def test_without_kind_it_is_one_sentence(fake: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(DaskopsError, match="The command 'kind' was not found"):
+        Kind("dask", fake({}))

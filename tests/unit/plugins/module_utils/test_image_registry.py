@@ -40,7 +40,8 @@ class Fake:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 fake.asked.append(self.path)
-                status, headers, body = fake.answers.get(self.path, lambda _: (404, {}, {}))(self.headers)
+                answer = fake.answers.get(self.path)
+                status, headers, body = answer(dict(self.headers)) if answer else (404, {}, {})
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 for name, value in (headers | {"Content-Length": str(len(data))}).items():
@@ -161,7 +162,11 @@ def test_a_name_that_does_not_resolve_is_one_sentence() -> None:
 def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[t.Any], None]:
     """Write Docker's configuration."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    return lambda config: (tmp_path / "config.json").write_text(json.dumps(config)) and None
+
+    def write(config: t.Any) -> None:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+
+    return write
 
 
 def test_credentials_are_docker_s(configure: t.Callable[[t.Any], None]) -> None:
