@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import selectors
 import shlex
-import subprocess
 import tempfile
 import time
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _process
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image import Reference
 
@@ -201,10 +200,10 @@ class Engine:
     def ask(command: list[str], stdin: str) -> str | None:
         """What a credential helper answers, or None when it cannot."""
         try:
-            done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=30)
-        except (OSError, subprocess.SubprocessError):
+            code, said = _process.stream(command, data=stdin, timeout=30)
+        except OSError:
             return None
-        return done.stdout
+        return None if code else "\n".join(said)
 
     def run(
         self,
@@ -243,41 +242,31 @@ def stream(
 
     A command that does not exist ends with 127 and no word.
     """
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"BUILDKIT_PROGRESS": "plain"},
-        )
-    except (FileNotFoundError, PermissionError):
-        return 127, ""
-    output = t.cast("t.IO[bytes]", process.stdout)
-    said: list[str] = []
-    rest = b""
-    told, since, shown = begin, time.monotonic(), time.monotonic()
+    told, since = begin, time.monotonic()
+    shown = since
+
+    def on_line(line: str) -> None:
+        nonlocal told, since, shown
+        if (text := read(line)) and text != told:
+            told, since, shown = text, time.monotonic(), time.monotonic()
+            tell(text)
+        else:
+            on_tick()
+
+    def on_tick() -> None:
+        nonlocal shown
+        if told and time.monotonic() - shown >= _TICK:
+            shown = time.monotonic()
+            tell(f"{told}, {shown - since:.0f} s")
+
     if begin:
         tell(begin)
-    with process, selectors.DefaultSelector() as selector:
-        selector.register(output, selectors.EVENT_READ)
-        data = b" "
-        while data:
-            if told and time.monotonic() - shown >= _TICK:
-                shown = time.monotonic()
-                tell(f"{told}, {shown - since:.0f} s")
-            if not selector.select(_TICK):
-                continue
-            data = os.read(output.fileno(), 65536)
-            *lines, rest = (rest + data).split(b"\n")
-            for line in (raw.decode(errors="replace").rstrip("\r") for raw in lines):
-                said.append(line)
-                if (text := read(line)) and text != told:
-                    told, since, shown = text, time.monotonic(), time.monotonic()
-                    tell(text)
-    if rest:
-        said.append(rest.decode(errors="replace"))
-    return process.returncode, "\n".join(said)
+    try:
+        env = os.environ | {"BUILDKIT_PROGRESS": "plain"}
+        code, said = _process.stream(argv, on_line, env=env, tick=_TICK, on_tick=on_tick)
+    except (FileNotFoundError, PermissionError):
+        return 127, ""
+    return code, "\n".join(said)
 
 
 class Kind:

@@ -15,15 +15,13 @@ import json
 import os
 import re
 import socket
-import subprocess
 import tempfile
-import threading
 import time
 import traceback
 import typing as t
 from pathlib import Path
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _kind
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _kind, _process
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kind import (
     CONTROL_PLANE,
@@ -241,7 +239,7 @@ class Engine:
         if self._has_image(image):
             return
         self._progress.say(f"pulls {what} {image}")
-        status, lines = stream(["docker", "pull", image], self._left())
+        status, lines = _process.stream(["docker", "pull", image], timeout=self._left())
         if status:
             why = _one_line(lines[-1] if lines else "docker pull ran into the timeout")
             raise DaskopsError(
@@ -289,7 +287,9 @@ class Engine:
                 "--retain",
             ]
             command.append(f"--kubeconfig={directory}/kubeconfig")
-            status, lines = stream(command, self._left(), _kind.kind_config(spec), self._say_kind_step)
+            status, lines = _process.stream(
+                command, self._say_kind_step, data=_kind.kind_config(spec), timeout=self._left()
+            )
         if status:
             why = self._why_a_node_ended() or kind_problem(lines, self._timeout)
             self._run(["kind", "delete", "cluster", "--name", spec.name, "--kubeconfig", os.devnull])
@@ -385,29 +385,6 @@ def kind_problem(lines: list[str], timeout: float) -> str:
     # kind's error line is the command that failed, in full; the cause, if a known one, stands elsewhere.
     cause = next((line for line in lines if re.search("error response from daemon|no space left", line, re.I)), error)
     return _one_line(cause.removeprefix("ERROR:").removeprefix(" failed to create cluster:"))
-
-
-def stream(
-    command: list[str], timeout: float, data: str = "", on_line: t.Callable[[str], None] | None = None
-) -> tuple[int, list[str]]:
-    """Run a program and hand over its lines as they come; it is killed at the timeout."""
-    lines = []
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        killer = threading.Timer(timeout, process.kill)
-        killer.start()
-        try:
-            if process.stdin and process.stdout:
-                process.stdin.write(data)
-                process.stdin.close()
-                for line in process.stdout:
-                    lines.append(line.rstrip())
-                    if on_line:
-                        on_line(line)
-            return process.wait(), lines
-        finally:
-            killer.cancel()
 
 
 def _is_only(text: str, context: str) -> bool:

@@ -249,7 +249,8 @@ def nodes(tmp_path: Path, kind: t.Callable[[str], Path]) -> t.Callable[[dict[str
         script = tmp_path / "client"
         script.write_text(
             f"#!{sys.executable}\nimport sys\n"
-            f"code, said = {answers!r}.get(sys.argv[2] + sys.argv[-1]) or {answers!r}.get(sys.argv[-1], (1, 'unknown'))\n"
+            f"answers = {answers!r}\n"
+            "code, said = answers.get(sys.argv[2] + sys.argv[-1]) or answers.get(sys.argv[-1], (1, 'unknown'))\n"
             "print(said)\nsys.exit(code)\n"
         )
         script.chmod(0o755)

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
-import time
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _kind_engine
@@ -48,22 +46,6 @@ def test_kind_problem_names_the_cause() -> None:
 def test_kind_problem_at_the_timeout_names_the_step() -> None:
     lines = [" • Preparing nodes 📦  ...", " ✓ Preparing nodes 📦", " • Starting control-plane 🕹️  ..."]
     assert _kind_engine.kind_problem(lines, 300) == "kind was not done after 300 s (Starting control-plane)"
-
-
-def test_stream_hands_over_lines_as_they_come() -> None:
-    seen: list[str] = []
-    program = "import sys; print(sys.stdin.read(), flush=True); print('two', file=sys.stderr); sys.exit(3)"
-    status, lines = _kind_engine.stream([sys.executable, "-c", program], 30, "one", seen.append)
-    assert status == 3
-    assert lines == ["one", "two"]
-    assert [line.strip() for line in seen] == lines
-
-
-def test_stream_ends_a_program_that_hangs() -> None:
-    start = time.monotonic()
-    status, _lines = _kind_engine.stream([sys.executable, "-c", "import time; time.sleep(60)"], 0.5)
-    assert status != 0
-    assert time.monotonic() - start < 10
 
 
 def test_a_listener_is_found_and_named() -> None:

@@ -103,9 +103,12 @@ def test_the_other_modules(capsys: pytest.CaptureFixture[str], module: t.Any, pa
     assert message in failure(capsys, module, **params)["msg"]
 
 
-def test_a_kubeconfigs_path_is_named_and_its_content_is_not(capsys: pytest.CaptureFixture[str]) -> None:
-    result = failure(capsys, dask_run, namespace="n", tasks=0, kubeconfig="/etc/team.yaml")
-    assert result["invocation"]["module_args"]["kubeconfig"] == "/etc/team.yaml"
+def test_a_kubeconfigs_path_is_named_and_its_content_is_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, real: type = _kube.Cluster
+) -> None:
+    monkeypatch.setattr(_kube, "Cluster", real)
+    result = failure(capsys, dask_run, namespace="n", kubeconfig="/etc/no-such.yaml")
+    assert result["msg"].startswith("The kubeconfig /etc/no-such.yaml does not exist")
     secret = {"users": [{"name": "u", "user": {"token": "hunter2hunter2"}}]}
     result = failure(capsys, dask_run, namespace="n", tasks=0, kubeconfig=secret)
     assert "hunter2hunter2" not in json.dumps(result)
