@@ -11,7 +11,8 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import _process
 
 def test_lines_are_handed_over_as_they_come() -> None:
     seen: list[tuple[str, float]] = []
-    program = "import sys, time; print(sys.stdin.read(), flush=True); time.sleep(1); print('two', file=sys.stderr); sys.exit(3)"
+    program = "import sys, time; print(sys.stdin.read(), flush=True); time.sleep(1); "
+    program += "print('two', file=sys.stderr); sys.exit(3)"
     status, lines = _process.stream(
         [sys.executable, "-c", program], lambda line: seen.append((line, time.monotonic())), data="one"
     )

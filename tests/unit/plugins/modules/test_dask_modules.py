@@ -19,6 +19,7 @@ from ansible_collections.daskops.kubernetes.plugins.modules import (
 )
 
 JSON = dict[str, t.Any]
+CLUSTER = _kube.Cluster
 
 
 class NoCluster:
@@ -104,9 +105,9 @@ def test_the_other_modules(capsys: pytest.CaptureFixture[str], module: t.Any, pa
 
 
 def test_a_kubeconfigs_path_is_named_and_its_content_is_not(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, real: type = _kube.Cluster
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_kube, "Cluster", real)
+    monkeypatch.setattr(_kube, "Cluster", CLUSTER)
     result = failure(capsys, dask_run, namespace="n", kubeconfig="/etc/no-such.yaml")
     assert result["msg"].startswith("The kubeconfig /etc/no-such.yaml does not exist")
     secret = {"users": [{"name": "u", "user": {"token": "hunter2hunter2"}}]}
