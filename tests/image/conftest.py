@@ -9,7 +9,7 @@ import os
 import typing as t
 
 import pytest
-from harness import ANY_USER, Cluster, Docker, Result, build, docker, published
+from harness import ANY_USER, REGISTRIES, Cluster, Docker, Result, build, docker, forget, published
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,8 @@ def engine() -> t.Iterator[Docker]:
     for name in containers.containers:
         docker("rm", "-f", "-v", name, check=False)
     docker("network", "rm", network)
+    for address in REGISTRIES:
+        forget(address)
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +37,10 @@ def registry(engine: Docker) -> str:
 
 @pytest.fixture(scope="session")
 def image(registry: str) -> Result:
-    """The image of this collection."""
-    return build(registry)
+    """The image of this collection, which keeps a name so that it is built quickly the next time."""
+    built = build(registry)
+    docker("tag", built.reference, "daskops-image-test/image")
+    return built
 
 
 @pytest.fixture(scope="session")

@@ -77,12 +77,23 @@ class Docker:
         self.containers.remove(name)
 
 
+REGISTRIES: list[str] = []
+
+
 def published(container: str) -> str:
     """The address of this machine at which a registry's container answers."""
     address = docker("port", container, "5000/tcp").stdout.split()[0].replace("127.0.0.1", "localhost")
     wait_for("the registry answers", lambda: docker("exec", container, "true", check=False).returncode == 0)
     time.sleep(0.5)
+    REGISTRIES.append(address)
     return address
+
+
+def forget(address: str) -> None:
+    """Take a registry's names from the engine's images; what they were built from stays for the next time."""
+    names = docker("image", "ls", "--filter", f"reference={address}/*", "--format", "{{.Repository}}:{{.Tag}}").stdout
+    if names:
+        docker("image", "rm", *names.split(), check=False)
 
 
 def inputs(**more: t.Any) -> Inputs:

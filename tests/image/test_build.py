@@ -42,6 +42,11 @@ def run(image: str, *command: str) -> str:
     return docker("run", "--rm", image, *command).stdout.strip()
 
 
+def base_argument() -> list[str]:
+    """What a plain build of the context needs."""
+    return ["--build-arg", f"BASE_IMAGE={os.environ['BASE_IMAGE']}"]
+
+
 def labels(image: str) -> dict[str, str]:
     """An image's labels."""
     found: dict[str, str] = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", image).stdout)
@@ -107,8 +112,7 @@ def test_the_size_is_reported_and_smaller_than_in_one_stage(image: Result) -> No
     with tempfile.TemporaryDirectory() as folder:
         context.write(Path(folder))
         shutil.copy(ROOT / "tests/image/one-stage/Dockerfile", Path(folder) / "Dockerfile")
-        argument = f"BASE_IMAGE={os.environ['BASE_IMAGE']}"
-        docker("build", "--build-arg", argument, "-t", "daskops-image-test/one-stage", folder, timeout=1200)
+        docker("build", *base_argument(), "-t", "daskops-image-test/one-stage", folder, timeout=1200)
 
     def size(name: str) -> int:
         return int(docker("image", "inspect", "--format", "{{.Size}}", name).stdout)
@@ -311,7 +315,7 @@ def test_an_engine_that_does_not_run_is_one_sentence(registry: str) -> None:
 
 
 def test_a_registry_with_a_password_refuses_and_then_lets_in(
-    engine: Docker, image: Result, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    engine: Docker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "auth").mkdir()
     # "user" with the password "secret", as htpasswd -B writes it
@@ -382,8 +386,7 @@ def test_an_image_without_dask_is_refused(registry: str) -> None:
         "-q",
         "--target",
         "python",
-        "--build-arg",
-        f"BASE_IMAGE={os.environ['BASE_IMAGE']}",
+        *base_argument(),
         "-t",
         tag,
         str(ROOT / "image"),
