@@ -32,7 +32,6 @@ except ImportError:
 JSON = dict[str, t.Any]
 
 APPLY_PATCH = "application/apply-patch+yaml"
-MERGE_PATCH = "application/merge-patch+json"
 
 
 class ApiError(DaskopsError):

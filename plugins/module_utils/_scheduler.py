@@ -100,14 +100,13 @@ class FromTunnel:
 class FromUrl:
     """A status from a scheduler's HTTP address."""
 
-    def __init__(self, url: str, validate_certs: bool = True) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._validate_certs = validate_certs
 
     def read(self) -> Status:
         """The present status."""
         try:
-            answer = open_url(self._url + STATUS_PATH, timeout=10, validate_certs=self._validate_certs)
+            answer = open_url(self._url + STATUS_PATH, timeout=10)
             return _parse(answer.status, answer.read(), f"the scheduler at {self._url}")
         except OSError as error:
             raise DaskopsError(f"The scheduler at {self._url} does not answer: {error}; check the URL.") from error
