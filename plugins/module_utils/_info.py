@@ -13,6 +13,7 @@ import dataclasses
 import socket
 import ssl
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _scheduler
@@ -63,13 +64,17 @@ def endpoint(
     return Endpoint(f"{scheme}://localhost:{port}", f"port-forward to Service {name}", forward)
 
 
-def gather(cluster: Cluster, instance: Instance, node_address: str, show_password: bool) -> JSON:
+def gather(cluster: Cluster, instance: Instance, node_address: str, show_password: bool = False) -> JSON:
     """Everything about a deployment; what cannot be had is said in words."""
-    services = {s["metadata"]["name"]: s for s in _mine(cluster, instance, "services")}
-    deployments = _mine(cluster, instance, "deployments", "apps/v1")
+    with ThreadPoolExecutor(max_workers=4) as side_by_side:
+        listed = side_by_side.submit(_mine, cluster, instance, "services")
+        owned = side_by_side.submit(_mine, cluster, instance, "deployments", "apps/v1")
+        running = side_by_side.submit(_mine, cluster, instance, "pods")
+        kept = side_by_side.submit(cluster.find, instance.path("secrets", f"{instance.name}-notebook"))
+    services = {s["metadata"]["name"]: s for s in listed.result()}
+    deployments, pods = owned.result(), running.result()
     if not deployments and not services:
         return {"exists": False}
-    pods = _mine(cluster, instance, "pods")
     scheduler = _scheduler.scheduler_pod(pods)
     status, reason = None, "no scheduler pod is ready"
     if scheduler:
@@ -78,11 +83,10 @@ def gather(cluster: Cluster, instance: Instance, node_address: str, show_passwor
                 status = source.read()
         except DaskopsError as error:
             reason = error.message
-    secret = cluster.find(instance.path("secrets", f"{instance.name}-notebook"))
     return {
         "exists": True,
         "endpoints": _endpoints(cluster, instance, services, pods, node_address, status is not None, reason),
-        "password": _password(cluster, instance, secret, show_password),
+        "password": _password(cluster, instance, kept.result(), show_password),
         "groups": _groups(deployments, status),
         "scheduler": _status(status, reason),
         "images": sorted({c["image"] for d in deployments for c in d["spec"]["template"]["spec"]["containers"]}),

@@ -128,12 +128,6 @@ class UrlObserver:
     def __init__(self, source: _scheduler.Source) -> None:
         self._source = source
 
-    def __enter__(self) -> t.Self:
-        return self
-
-    def __exit__(self, *_details: object) -> None:
-        pass
-
     def observe(self) -> Observation:
         """The scheduler's status."""
         return Observation(status=self._source.read())

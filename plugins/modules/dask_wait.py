@@ -66,6 +66,16 @@ options:
       - Whether workers may have other versions of Python, Dask and what messages pass through than the scheduler.
     type: bool
     default: false
+  gather_info:
+    description:
+      - Whether to gather, once all is ready, what M(daskops.kubernetes.dask_info) would. Saves a task of its own.
+      - Cannot be had with O(scheduler_url).
+    type: bool
+    default: false
+  node_address:
+    description: As for M(daskops.kubernetes.dask_info), with O(gather_info=true).
+    type: str
+    default: ""
 seealso:
   - module: daskops.kubernetes.dask_info
 """
@@ -120,6 +130,10 @@ slow:
   type: list
   elements: str
   sample: [pulling registry.example.com/dask@sha256:0123 took up to 41 s on a node]
+info:
+  description: What M(daskops.kubernetes.dask_info) returns.
+  returned: success, with O(gather_info=true)
+  type: dict
 diagnosis:
   description: The object that keeps the deployment from being ready, the cause and a remedy.
   returned: failure
@@ -132,7 +146,7 @@ diagnosis:
 
 import typing as t
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _info, _kube
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
 from ansible_collections.daskops.kubernetes.plugins.module_utils._diagnosis import Want
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
@@ -150,16 +164,19 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Wait for what the parameters say."""
     params = module.params
     want = _want(params)
+    progress = Progress()
     if params["scheduler_url"]:
-        observer: ClusterObserver | UrlObserver = UrlObserver(FromUrl(params["scheduler_url"]))
+        if params["gather_info"]:
+            raise DaskopsError("gather_info asks the cluster, and scheduler_url names none: give one of the two.")
         where = f"The scheduler at {params['scheduler_url']}"
-    else:
-        cluster = _kube.Cluster(params, params["target"])
-        instance = Instance(params["name"], params["namespace"])
-        observer = ClusterObserver(cluster, instance)
-        where = f"{instance} on {cluster.name}"
-    with observer:
-        return wait(want, observer, where, params["timeout"], Progress())
+        return wait(want, UrlObserver(FromUrl(params["scheduler_url"])), where, params["timeout"], progress)
+    cluster = _kube.Cluster(params, params["target"])
+    instance = Instance(params["name"], params["namespace"])
+    with ClusterObserver(cluster, instance) as observer:
+        result = wait(want, observer, f"{instance} on {cluster.name}", params["timeout"], progress)
+    if params["gather_info"]:
+        result["info"] = _info.gather(cluster, instance, params["node_address"])
+    return result
 
 
 def main() -> t.NoReturn:
@@ -175,6 +192,8 @@ def main() -> t.NoReturn:
             "timeout": {"type": "int", "default": 300},
             "unschedulable_grace": {"type": "float", "default": 5.0},
             "allow_version_mismatch": {"type": "bool", "default": False},
+            "gather_info": {"type": "bool", "default": False},
+            "node_address": {"type": "str", "default": ""},
         },
         work,
         required_one_of=[("namespace", "scheduler_url")],

@@ -23,7 +23,7 @@ import dask
 import distributed
 import pytest
 import yaml
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _credentials
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _credentials, _diagnosis
 from ansible_collections.daskops.kubernetes.plugins.module_utils._scheduler import Status
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "dask"
@@ -253,3 +253,8 @@ def test_the_reference_graphs_answer_is_right(monkeypatch: pytest.MonkeyPatch) -
     assert answer["result"] == answer["expected"] == sum(n * n for n in range(20))
     assert answer["workers"] == 2
     assert set(answer["seconds"]) == {"connect", "submit", "compute"}
+
+
+def test_the_controller_looks_for_what_a_worker_says_when_no_scheduler_answers() -> None:
+    # One runs in the pod, the other on the controller, so they cannot share the constant.
+    assert runtime("worker").UNREACHABLE == _diagnosis.UNREACHABLE

@@ -94,6 +94,7 @@ def test_what_the_argument_spec_refuses(capsys: pytest.CaptureFixture[str], chan
         (dask_run, {"namespace": "n", "tasks": 0}, "tasks must be at least 1"),
         (dask_wait, {}, "one of the following is required: namespace, scheduler_url"),
         (dask_wait, {"scheduler_url": "http://s"}, "the number of workers must be given"),
+        (dask_wait, {"scheduler_url": "http://s", "workers": 1, "gather_info": True}, "give one of the two"),
         (dask_wait, {"namespace": "n", "fraction": 1.5}, "fraction must be more than 0 and at most 1, and is 1.5"),
         (dask_wait, {"namespace": "n", "fraction": 0}, "fraction must be more than 0"),
         (dask_wait, {"namespace": "n", "groups": {"a": "three"}}, "groups must be numbers of workers by group"),
