@@ -120,7 +120,7 @@ seconds:
 phases:
   description:
     - Seconds from the start of the wait until the scheduler answered (C(scheduler)) and until all was ready
-      (C(ready)).
+      (C(ready)), and what gathering C(info) took, if it was.
   returned: success
   type: dict
   sample: {scheduler: 2.1, ready: 4.0}
@@ -175,7 +175,9 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     with ClusterObserver(cluster, instance) as observer:
         result = wait(want, observer, f"{instance} on {cluster.name}", params["timeout"], progress)
     if params["gather_info"]:
+        start = progress.seconds
         result["info"] = _info.gather(cluster, instance, params["node_address"])
+        result["phases"]["info"] = round(progress.seconds - start, 2)
     return result
 
 
