@@ -42,6 +42,7 @@ KINDS = (
     Kind("PersistentVolumeClaim", "persistentvolumeclaims", keeps_data=True),
     Kind("Service", "services"),
     Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1"),
+    Kind("Ingress", "ingresses", "networking.k8s.io/v1"),
     Kind("Deployment", "deployments", "apps/v1"),
 )
 BY_NAME = {kind.kind: kind for kind in KINDS}

@@ -64,11 +64,26 @@ def endpoint(
     return Endpoint(f"{scheme}://localhost:{port}", f"port-forward to Service {name}", forward)
 
 
+def behind_ingress(ingress: JSON) -> Endpoint:
+    """Where an Ingress with one host is reached from outside."""
+    name, annotations = ingress["metadata"]["name"], ingress["metadata"].get("annotations") or {}
+    # GKE puts a managed certificate before an Ingress that names none itself.
+    encrypted = ingress["spec"].get("tls") or "networking.gke.io/managed-certificates" in annotations
+    host = ingress["spec"]["rules"][0]["host"]
+    balancer = (ingress.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}])[0]
+    at = balancer.get("hostname") or balancer.get("ip")
+    return Endpoint(
+        f"{'https' if encrypted else 'http'}://{host}",
+        f"Ingress {name} at {at}" if at else f"Ingress {name}, which has no address yet",
+    )
+
+
 def gather(cluster: Cluster, instance: Instance, node_address: str, show_password: bool = False) -> JSON:
     """Everything about a deployment; what cannot be had is said in words."""
-    with ThreadPoolExecutor(max_workers=4) as side_by_side:
+    with ThreadPoolExecutor(max_workers=5) as side_by_side:
         listed = side_by_side.submit(_mine, cluster, instance, "services")
         owned = side_by_side.submit(_mine, cluster, instance, "deployments", "apps/v1")
+        exposed = side_by_side.submit(_mine, cluster, instance, "ingresses", "networking.k8s.io/v1")
         running = side_by_side.submit(_mine, cluster, instance, "pods")
         kept = side_by_side.submit(cluster.find, instance.path("secrets", f"{instance.name}-notebook"))
     services = {s["metadata"]["name"]: s for s in listed.result()}
@@ -85,7 +100,9 @@ def gather(cluster: Cluster, instance: Instance, node_address: str, show_passwor
             reason = error.message
     return {
         "exists": True,
-        "endpoints": _endpoints(cluster, instance, services, pods, node_address, status is not None, reason),
+        "endpoints": _endpoints(
+            cluster, instance, services, exposed.result(), pods, node_address, status is not None, reason
+        ),
         "password": _password(cluster, instance, kept.result(), show_password),
         "groups": _groups(deployments, status),
         "scheduler": _status(status, reason),
@@ -101,6 +118,7 @@ def _endpoints(
     cluster: Cluster,
     instance: Instance,
     services: dict[str, JSON],
+    ingresses: list[JSON],
     pods: list[JSON],
     node_address: str,
     scheduler_answers: bool,
@@ -127,6 +145,8 @@ def _endpoints(
         else:
             result["scheduler"] = found.as_json(*_accepts(found.address))
     found = endpoint(instance, notebook, NOTEBOOK_PORT, "http", node_address, cluster.kubectl)
+    if ingresses:
+        found = behind_ingress(ingresses[0])
     if found:
         if found.command:
             answers, why = _answers_in_pod(cluster, instance, pods)

@@ -125,12 +125,17 @@ def check_groups(
 def check_notebook(
     notebook: dict[str, t.Any], quantity: t.Callable[[str], Decimal], problems: list[str]
 ) -> Resources | None:
-    """The notebook's resources; its password and volume are checked too."""
+    """The notebook's resources; its password, volume and door are checked too."""
     password = notebook.get("password")
     if password is not None and len(password) < SHORTEST_PASSWORD:
         problems.append(
             f"the notebook's password has {len(password)} characters, at least {SHORTEST_PASSWORD} are needed; "
             "leave it out to have one generated"
+        )
+    host = str(notebook.get("host") or "")
+    if notebook.get("exposure") == "ingress" and not all(_DNS_LABEL.match(part) for part in host.split(".")):
+        problems.append(
+            f"notebook: an Ingress needs a host such as dask.example.com, and dask_notebook_ingress has {host!r}"
         )
     try:
         if quantity(str(notebook["storage"])) <= 0:

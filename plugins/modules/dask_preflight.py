@@ -141,6 +141,14 @@ options:
       password:
         description: The password that was given, to check its length.
         type: str
+      exposure:
+        description: How the notebook is reached, as in the role's variable C(dask_notebook_exposure).
+        type: str
+        default: port_forward
+      host:
+        description: Name by which it is reached through an Ingress.
+        type: str
+        default: ""
 """
 
 EXAMPLES = r"""
@@ -199,6 +207,8 @@ NOTEBOOK = {
     "storage": {"type": "str", "default": "10Gi"},
     "storage_class": {"type": "str", "default": ""},
     "password": {"type": "str", "no_log": True},
+    "exposure": {"type": "str", "default": "port_forward"},
+    "host": {"type": "str", "default": ""},
 }
 
 

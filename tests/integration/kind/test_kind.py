@@ -444,6 +444,7 @@ def test_all_problems_at_once(target_info: Module, team: str) -> None:
         f"{change} persistentvolumeclaims",
         f"{change} services",
         f"{change} networkpolicies.networking.k8s.io",
+        f"{change} ingresses.networking.k8s.io",
         f"{change} deployments.apps",
         "create/get pods/portforward",
     ]

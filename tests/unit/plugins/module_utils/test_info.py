@@ -42,3 +42,23 @@ def test_where_a_service_is_reached(item: JSON, node: str, address: str, how: st
 
 def test_no_service_no_endpoint() -> None:
     assert _info.endpoint(Instance("dask", "team"), None, 8888, "http", "", "kubectl") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "address"),
+    [
+        ({}, "http://dask.example.com"),
+        ({"spec": {"tls": [{"secretName": "cert"}]}}, "https://dask.example.com"),
+        ({"metadata": {"annotations": {"networking.gke.io/managed-certificates": "c"}}}, "https://dask.example.com"),
+    ],
+)
+def test_an_ingress_is_the_notebooks_address(change: dict[str, t.Any], address: str) -> None:
+    ingress: dict[str, t.Any] = {
+        "metadata": {"name": "dask-notebook", **change.get("metadata", {})},
+        "spec": {"rules": [{"host": "dask.example.com"}], **change.get("spec", {})},
+        "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}},
+    }
+    found = _info.behind_ingress(ingress)
+    assert (found.address, found.how) == (address, "Ingress dask-notebook at 203.0.113.9")
+    del ingress["status"]
+    assert _info.behind_ingress(ingress).how == "Ingress dask-notebook, which has no address yet"

@@ -63,6 +63,7 @@ PREFLIGHT: JSON = {
         ({"worker_groups": [{"name": "a", "nthreads": 0}]}, "nthreads 0 is not a positive integer"),
         ({"scheduler": {"cpu": "x", "memory": "1Gi"}}, "scheduler: cpu 'x' is no Kubernetes quantity"),
         ({"notebook": {**PREFLIGHT["notebook"], "password": ""}}, "password has 0 characters"),
+        ({"notebook": {**PREFLIGHT["notebook"], "exposure": "ingress"}}, "an Ingress needs a host"),
     ],
 )
 def test_preflight(capsys: pytest.CaptureFixture[str], change: JSON, message: str) -> None:
