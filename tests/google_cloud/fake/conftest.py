@@ -1,0 +1,24 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A fake cloud for each test, and a client for it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.fakes.google_cloud import FakeCloud
+from tests.fakes.google_cloud.client import Client
+
+
+@pytest.fixture
+def cloud() -> t.Iterator[FakeCloud]:
+    with FakeCloud() as running:
+        yield running
+        assert [record.error for record in running.requests if record.error.startswith("The fake")] == []
+
+
+@pytest.fixture
+def api(cloud: FakeCloud) -> Client:
+    return Client(cloud.port, lambda: cloud.token)
