@@ -245,11 +245,7 @@ def pool(given: JSON, cluster: JSON, settings: Settings) -> JSON:
     config = result["config"]
     if "maxSurge" not in given.get("upgradeSettings", {}) and given.get("upgradeSettings"):
         result["upgradeSettings"] = {"strategy": "SURGE", **given["upgradeSettings"]}
-    boot = config.setdefault("bootDisk", {})
-    # diskType and diskSizeGb are shown in both places, whichever was given.
-    config["diskType"] = given.get("config", {}).get("diskType") or boot.get("diskType") or config["diskType"]
-    config["diskSizeGb"] = given.get("config", {}).get("diskSizeGb") or int(boot.get("sizeGb") or config["diskSizeGb"])
-    boot |= {"diskType": config["diskType"], "sizeGb": str(config["diskSizeGb"])}
+    fill_disk(config, by_boot_disk="bootDisk" in given.get("config", {}))
     model = "spot" if config.get("spot") else "preemptible" if config.get("preemptible") else "on-demand"
     config.setdefault("resourceLabels", {})["goog-gke-node-pool-provisioning-model"] = model
     if cluster.get("workloadIdentityConfig", {}).get("workloadPool"):
@@ -268,6 +264,15 @@ def pool(given: JSON, cluster: JSON, settings: Settings) -> JSON:
     result["selfLink"] = f"{cluster['selfLink']}/nodePools/{given['name']}"
     fill_groups(result, cluster, settings)
     return result
+
+
+def fill_disk(config: JSON, by_boot_disk: bool) -> None:
+    """Type and size of the disk are shown in two places, whichever was given."""
+    boot = config.setdefault("bootDisk", {})
+    if by_boot_disk:
+        config["diskType"] = boot.get("diskType", config["diskType"])
+        config["diskSizeGb"] = int(boot.get("sizeGb", config["diskSizeGb"]))
+    boot |= {"diskType": config["diskType"], "sizeGb": str(config["diskSizeGb"])}
 
 
 def fill_groups(pool: JSON, cluster: JSON, settings: Settings) -> None:

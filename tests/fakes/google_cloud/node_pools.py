@@ -195,8 +195,7 @@ class NodePools:
             if failure is None:
                 for place, value in changes:
                     cluster_update.apply(pool, place, value)
-                config = pool["config"]
-                config["bootDisk"] |= {"diskType": config["diskType"], "sizeGb": str(config["diskSizeGb"])}
+                defaults.fill_disk(pool["config"], by_boot_disk=any(place[0][-1] == "bootDisk" for place, _ in changes))
                 defaults.fill_groups(pool, cluster, self._state.settings)
                 pool["status"] = "RUNNING"
                 pool.pop("statusMessage", None)

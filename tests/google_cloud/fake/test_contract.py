@@ -107,14 +107,15 @@ def test_unknown_paths_are_not_found(api: Client) -> None:
 def test_the_fakes_own_answers_are_checked() -> None:
     document = contract.document("container.v1")
     assert document.problems("Cluster", {"name": "c", "currentNodeCount": 3}) == []
-    for wrong in (
+    wrongs: list[JSON] = [
         {"nmae": "c"},
         {"status": "GOOD"},
         {"currentNodeCount": "3"},  # right in a request, never in an answer
         {"defaultMaxPodsConstraint": {"maxPodsPerNode": 110}},
         {"name": None},
         {"node_pools": []},
-    ):
+    ]
+    for wrong in wrongs:
         assert len(document.problems("Cluster", wrong)) == 1, wrong
 
 
