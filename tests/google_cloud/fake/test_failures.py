@@ -8,8 +8,9 @@ import http.client
 
 import pytest
 
-from tests.fakes.google_cloud import FakeCloud
+from tests.fakes.google_cloud import FakeCloud, contract
 from tests.fakes.google_cloud.client import Client
+from tests.fakes.google_cloud.cloud import permission
 from tests.fakes.google_cloud.errors import JSON
 from tests.fakes.google_cloud.failures import OPERATION, REQUEST
 
@@ -166,6 +167,30 @@ def test_permissions_that_are_not_there(cloud: FakeCloud, api: Client) -> None:
     asked = {"permissions": ["container.clusters.create", "container.clusters.get"]}
     held = api.post("/cloudresourcemanager/v1/projects/fake-project:testIamPermissions", asked).body
     assert held == {"permissions": ["container.clusters.get"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "wanted"),
+    [
+        ("container.projects.locations.clusters.create", "container.clusters.create"),
+        ("container.projects.locations.clusters.get", "container.clusters.get"),
+        ("container.projects.locations.clusters.setResourceLabels", "container.clusters.update"),
+        ("container.projects.locations.clusters.nodePools.create", "container.clusters.update"),
+        ("container.projects.locations.clusters.nodePools.list", "container.clusters.get"),
+        ("container.projects.locations.operations.get", "container.operations.get"),
+        ("compute.networks.insert", "compute.networks.create"),
+        ("compute.subnetworks.patch", "compute.subnetworks.update"),
+        ("compute.disks.aggregatedList", "compute.disks.list"),
+        ("iam.projects.serviceAccounts.setIamPolicy", "iam.serviceAccounts.setIamPolicy"),
+        ("cloudresourcemanager.projects.setIamPolicy", "resourcemanager.projects.setIamPolicy"),
+        ("artifactregistry.projects.locations.repositories.create", "artifactregistry.repositories.create"),
+        ("serviceusage.services.batchEnable", "serviceusage.services.enable"),
+        ("storage.buckets.insert", "storage.buckets.create"),
+    ],
+)
+def test_which_permission_a_method_needs(method: str, wanted: str) -> None:
+    document = contract.document(f"{method.partition('.')[0]}.v1")
+    assert permission(document.methods[method]) == wanted
 
 
 def test_an_api_that_is_not_enabled(cloud: FakeCloud, api: Client) -> None:

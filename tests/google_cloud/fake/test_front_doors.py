@@ -144,6 +144,7 @@ def test_the_metadata_server(proxied: FakeCloud) -> None:
     flavour = {"Metadata-Flavor": "Google"}
     assert requests.get(f"{root}/project/project-id", headers=flavour, timeout=10).text == "fake-project"
     assert requests.get(f"{root}/project/nonsense", headers=flavour, timeout=10).status_code == 404
+    assert requests.get(f"{root}/project/project-id", timeout=10).status_code == 403
     assert proxied.writes == []
     assert proxied.refused == []
 
