@@ -31,8 +31,9 @@ from tests.fakes.google_cloud.errors import (
     not_found,
 )
 from tests.fakes.google_cloud.failures import Failure
-from tests.fakes.google_cloud.iam import Iam, Policies
+from tests.fakes.google_cloud.iam import Iam
 from tests.fakes.google_cloud.node_pools import PoolHook
+from tests.fakes.google_cloud.policies import Policies
 from tests.fakes.google_cloud.resourcemanager import ResourceManager
 from tests.fakes.google_cloud.serviceusage import ServiceUsage
 from tests.fakes.google_cloud.state import Call, Identity, Settings, State
