@@ -90,7 +90,8 @@ class Container:
             "nodePools": [],
         }
         cluster.setdefault("maintenancePolicy", {})["resourceVersion"] = self._state.etag()
-        cluster["nodePools"] = [self._pools.new(pool, cluster) for pool in pools]
+        for pool in pools:
+            cluster["nodePools"].append(self._pools.new(pool, cluster))
         self._state.resources[key] = cluster
         return key
 
@@ -110,7 +111,7 @@ class Container:
         cluster["currentNodeCount"] = sum(NodePools.count(pool) for pool in cluster["nodePools"])
         cluster["instanceGroupUrls"] = [url for pool in cluster["nodePools"] for url in pool["instanceGroupUrls"]]
         versions = {pool["version"] for pool in cluster["nodePools"]} or {cluster["currentMasterVersion"]}
-        cluster["currentNodeVersion"] = min(versions)
+        cluster["currentNodeVersion"] = min(versions, key=catalog.order)
         if cluster.get("workloadIdentityConfig", {}).get("workloadPool"):
             self._state.identity_pool = True
         # The first pool's configuration is the cluster's, for old clients (discovery: Cluster.nodeConfig).

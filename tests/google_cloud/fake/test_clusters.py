@@ -170,11 +170,12 @@ def test_autopilot(api: Client) -> None:
         ({"locations": ["europe-west1-c"]}, "europe-west1-b", "have to contain the cluster's own"),
         ({"workloadIdentityConfig": {"workloadPool": "other.svc.id.goog"}}, "europe-west1", "only supported value"),
         ({"nodePools": [{"name": "P"}]}, "europe-west1", "Node pool name 'P' does not match"),
+        ({"nodePools": [{"name": "p"}, {"name": "p"}]}, "europe-west1", "clusters/c/nodePools/p."),
     ],
 )
 def test_what_cannot_be_is_refused(cloud: FakeCloud, api: Client, change: JSON, location: str, message: str) -> None:
     reply = create(api, SMALL | change, location)
-    assert reply.status == 400
+    assert reply.status in (400, 409)
     assert message in reply.error
     assert not any(key.startswith("container/") for key in cloud.state.resources)
 
