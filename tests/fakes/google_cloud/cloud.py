@@ -94,6 +94,8 @@ class Cloud:
         self.records: list[Record] = []
         self.lock = threading.RLock()
         self._log = log
+        if log:
+            log.parent.mkdir(parents=True, exist_ok=True)
         self._hook = hook
         self.keys: dict[str, t.Any] = {}
         self.reset()
