@@ -45,6 +45,35 @@ AUTH: dict[str, dict[str, t.Any]] = {
     "impersonate_groups": {"type": "list", "elements": "str", "fallback": _env("IMPERSONATE_GROUPS")},
 }
 
+# The options and the environment variables of google.cloud, so that its credentials serve here as well.
+GCP: dict[str, dict[str, t.Any]] = {
+    "project": {"type": "str", "fallback": (env_fallback, ["GCP_PROJECT"])},
+    "auth_kind": {
+        "type": "str",
+        "choices": ["application", "serviceaccount", "machineaccount", "accesstoken"],
+        "default": "application",
+        "fallback": (env_fallback, ["GCP_AUTH_KIND"]),
+    },
+    "service_account_file": {"type": "path", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_FILE"])},
+    "service_account_contents": {
+        "type": "jsonarg",
+        "no_log": True,
+        "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_CONTENTS"]),
+    },
+    "service_account_email": {"type": "str", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_EMAIL"])},
+    "access_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["GCP_ACCESS_TOKEN"])},
+    "scopes": {"type": "list", "elements": "str", "fallback": (env_fallback, ["GCP_SCOPES"])},
+    "impersonate_service_account": {
+        "type": "str",
+        "fallback": (env_fallback, ["GOOGLE_IMPERSONATE_SERVICE_ACCOUNT", "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT"]),
+    },
+    "api_endpoint": {
+        "type": "str",
+        "default": "https://{service}.googleapis.com",
+        "fallback": (env_fallback, ["DASKOPS_GCP_API_ENDPOINT"]),
+    },
+}
+
 # Which deployment is meant.
 INSTANCE: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "default": "dask"},
