@@ -74,6 +74,83 @@ GCP: dict[str, dict[str, t.Any]] = {
     },
 }
 
+# Where a GKE cluster's kubeconfig goes.
+GKE_KUBECONFIG: dict[str, t.Any] = {
+    "type": "dict",
+    "options": {
+        "path": {"type": "path", "required": True},
+        "auth": {"type": "str", "choices": ["auto", "exec", "token"], "default": "auto"},
+        "endpoint": {"type": "str", "choices": ["auto", "dns", "ip", "private"], "default": "auto"},
+    },
+}
+
+# One node pool of a GKE cluster.
+GKE_NODE_POOL: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "machine_type": {"type": "str"},
+    "disk_size_gb": {"type": "int"},
+    "disk_type": {"type": "str"},
+    "image_type": {"type": "str"},
+    "spot": {"type": "bool"},
+    "labels": {"type": "dict"},
+    "taints": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "key": {"type": "str", "required": True},
+            "value": {"type": "str", "default": ""},
+            "effect": {
+                "type": "str",
+                "choices": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+                "default": "NoSchedule",
+            },
+        },
+    },
+    "node_count": {"type": "int"},
+    "autoscaling": {
+        "type": "dict",
+        "options": {
+            "enabled": {"type": "bool", "default": True},
+            "min": {"type": "int"},
+            "max": {"type": "int"},
+            "total_min": {"type": "int"},
+            "total_max": {"type": "int"},
+            "location_policy": {"type": "str", "choices": ["balanced", "any"]},
+        },
+    },
+    "locations": {"type": "list", "elements": "str"},
+    "service_account": {"type": "str"},
+    "oauth_scopes": {"type": "list", "elements": "str"},
+    "tags": {"type": "list", "elements": "str"},
+    "resource_labels": {"type": "dict"},
+    "secure_boot": {"type": "bool"},
+    "integrity_monitoring": {"type": "bool"},
+    "workload_metadata": {"type": "str", "choices": ["gke_metadata", "gce_metadata"]},
+    "auto_repair": {"type": "bool"},
+    "auto_upgrade": {"type": "bool"},
+    "upgrade": {
+        "type": "dict",
+        "options": {
+            "max_surge": {"type": "int"},
+            "max_unavailable": {"type": "int"},
+            "blue_green": {
+                "type": "dict",
+                "options": {
+                    "soak_seconds": {"type": "int"},
+                    "batch_percentage": {"type": "float"},
+                    "batch_node_count": {"type": "int"},
+                    "batch_soak_seconds": {"type": "int"},
+                },
+            },
+        },
+    },
+    "version": {"type": "str"},
+    "max_pods_per_node": {"type": "int"},
+    "spec": {"type": "dict", "default": {}},
+    "recreate": {"type": "bool", "default": False},
+}
+
 # Which deployment is meant.
 INSTANCE: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "default": "dask"},
