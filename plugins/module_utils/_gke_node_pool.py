@@ -202,7 +202,7 @@ def want(params: JSON, cluster: str, location: str, service_account: str | None 
         },
         "management": {"autoRepair": True, "autoUpgrade": True},
     }
-    resource = merge(resource, params.get("spec") or {})
+    resource = merge(resource, params.get("spec") or {}, keep=True)
     if not is_managed({**MANAGED, **(lookup(resource, ("config", "resourceLabels")) or {})}):
         raise DaskopsError(f"{where}: the resource label managed-by is this module's own; take another key.")
     return Want(name, True, resource, defaults, count, bool(params.get("recreate")))
@@ -370,7 +370,7 @@ def plan(
     create = Call("POST", f"{parent}/nodePools", "create", f"create {what}", tuple(sorted(body)), {"nodePool": body})
     if found is None:
         return PoolPlan(wanted.name, (create,), None, body)
-    desired = t.cast("JSON", merge(wanted.defaults, wanted.resource) if ours else wanted.resource)
+    desired = t.cast("JSON", merge(wanted.defaults, wanted.resource, keep=True) if ours else wanted.resource)
     failed = found.get("status") == "ERROR"
     calls, fixed = updates(desired, found, path, what)
     if fixed or failed:
