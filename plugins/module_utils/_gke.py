@@ -67,7 +67,8 @@ OUTPUT_ONLY = {
     "privateEndpoint",
     "publicEndpoint",
 }
-OUTPUT_ONLY_WITHIN = {"exclusionUntilEndOfSupport": {"startTime", "endTime"}}  # which elsewhere are settings
+# What it only says there, and takes elsewhere.
+OUTPUT_ONLY_WITHIN = {"exclusionUntilEndOfSupport": {"startTime", "endTime"}, "networkConfig": {"networkTierConfig"}}
 # Of these, one excludes the others.
 _ALTERNATIVES: tuple[tuple[set[str], ...], ...] = (
     ({"dailyMaintenanceWindow"}, {"recurringWindow"}, {"recurringMaintenanceWindow"}),

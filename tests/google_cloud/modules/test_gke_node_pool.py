@@ -209,6 +209,9 @@ def test_where_there_can_be_no_pools(ansible: Ansible) -> None:
     assert "is an Autopilot cluster, which makes its nodes itself" in message
     message = ansible.bad(gke_node_pool, **{**pools(POOL), "cluster": "none"})
     assert "does not exist, so it has no node pools" in message
+    looked = ansible.good(gke_node_pool, check=True, **{**pools(POOL), "cluster": "none"})
+    assert [call["method"] for call in looked["calls"]] == ["create"]
+    assert "in check mode it is taken as one that will be there" in str(looked["warnings"])
     assert "is given twice" in ansible.bad(gke_node_pool, **pools(POOL, POOL))
     assert ansible.cloud.writes == []
 
