@@ -178,3 +178,72 @@ WORKER_GROUP: dict[str, dict[str, t.Any]] = {
     "local_directory_size": {"type": "str", "default": "10Gi"},
     "extra_arguments": {"type": "list", "elements": "str", "default": []},
 }
+
+# What a GKE cluster for Dask stands on; each part may be left out.
+_RANGE: dict[str, t.Any] = {
+    "type": "dict",
+    "options": {"name": {"type": "str", "required": True}, "cidr": {"type": "str"}},
+}
+_CREATE: dict[str, t.Any] = {"type": "bool", "default": True}
+GKE_RESOURCES: dict[str, dict[str, t.Any]] = {
+    "network": {
+        "type": "dict",
+        "options": {"name": {"type": "str", "required": True}, "create": _CREATE, "project": {"type": "str"}},
+    },
+    "subnetwork": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "region": {"type": "str", "required": True},
+            "create": _CREATE,
+            "ip_range": {"type": "str"},
+            "pods_range": _RANGE,
+            "services_range": _RANGE,
+            "private_google_access": {"type": "bool"},
+        },
+    },
+    "nat": {
+        "type": "dict",
+        "options": {
+            "router": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "create": _CREATE,
+            "min_ports_per_vm": {"type": "int"},
+        },
+    },
+    "node_service_account": {
+        "type": "dict",
+        "options": {
+            "account_id": {"type": "str"},
+            "email": {"type": "str"},
+            "create": _CREATE,
+            "roles": {"type": "list", "elements": "str", "default": ["roles/container.defaultNodeServiceAccount"]},
+        },
+        "mutually_exclusive": [("account_id", "email")],
+        "required_one_of": [("account_id", "email")],
+    },
+    "artifact_registry": {
+        "type": "dict",
+        "options": {
+            "repository": {"type": "str", "required": True},
+            "location": {"type": "str", "required": True},
+            "create": _CREATE,
+            "readers": {"type": "list", "elements": "str", "default": []},
+            "writers": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+    "workload_identity": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "service_account": {"type": "str", "required": True},
+            "bucket": {"type": "str"},
+            "role": {"type": "str", "default": "roles/storage.objectUser"},
+            "google_service_account": {"type": "str"},
+        },
+        "required_one_of": [("bucket", "google_service_account")],
+    },
+    "labels": {"type": "dict", "default": {}},
+}

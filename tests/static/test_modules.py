@@ -45,7 +45,10 @@ def structure(options: dict[str, dict[str, t.Any]], suboptions: str) -> dict[str
     }
 
 
-@pytest.mark.parametrize(("specification", "fragment"), [("AUTH", "_auth"), ("INSTANCE", "_instance"), ("GCP", "_gcp")])
+@pytest.mark.parametrize(
+    ("specification", "fragment"),
+    [("AUTH", "_auth"), ("INSTANCE", "_instance"), ("GCP", "_gcp"), ("GKE_RESOURCES", "_gke_resources")],
+)
 def test_fragments_document_the_shared_options(specification: str, fragment: str) -> None:
     shared = runpy.run_path(str(ROOT / "plugins/module_utils/_argspec.py"))[specification]
     text = strings(ROOT / f"plugins/doc_fragments/{fragment}.py")["DOCUMENTATION"]
