@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import typing as t
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -20,6 +21,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Target
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
     JSON,
+    AnswerLost,
     Google,
     GoogleError,
     OperationTimeout,
@@ -29,6 +31,8 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._google import 
 )
 
 AT_ONCE = 8
+ROUNDS = 6  # how often it is looked again where others write at the same time, or an answer got lost
+FIRST_PAUSE = 0.5
 NEW_ACCOUNT = 60.0  # seconds until all of Google knows of a new service account (IAM's guide: "within 60 seconds")
 
 T = t.TypeVar("T")
@@ -86,10 +90,19 @@ def calls(google: Google, spec: core.Spec, absent: bool = False) -> dict[str, t.
         found["number"] = lambda: project_number(google)
     for target in {binding.target for binding in core.bindings(spec, "")}:
         found[f"policy of {target}"] = _policy_call(google, target)
-    if absent and spec.cluster:
+    if absent and (spec.cluster or spec.network or spec.account):
         path = f"v1/projects/{spec.project}/locations/-/clusters"
-        found["clusters"] = lambda: tuple(google.get("container", path).get("clusters") or ())
+        found["clusters"] = lambda: _clusters(google, path)
     return found
+
+
+def _clusters(google: Google, path: str) -> tuple[JSON, ...]:
+    try:
+        return tuple(google.get("container", path).get("clusters") or ())
+    except GoogleError as error:
+        if error.reason == "SERVICE_DISABLED":
+            return ()
+        raise
 
 
 def _policy_call(google: Google, target: Target) -> t.Callable[[], JSON | None]:
@@ -153,7 +166,7 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
         region=core.leftover_region(spec),
         network=spec.network_path,
         ours=core.is_ours(seen.network, spec.cluster) and not shared,
-        others=tuple(str(each.get("name")) for each in others if _in_network(spec, each)),
+        others=tuple(str(each.get("name")) for each in others if core.in_network(spec, each)),
         namespaces=spec.namespaces,
     )
     left, unclear = leftovers.find(where, items)
@@ -166,11 +179,6 @@ def _call(listed: t.Callable[[str], list[JSON]], collection: str) -> t.Callable[
 
 def _here(spec: core.Spec, cluster: JSON) -> bool:
     return cluster.get("location") == spec.location
-
-
-def _in_network(spec: core.Spec, cluster: JSON) -> bool:
-    network = (cluster.get("networkConfig") or {}).get("network") or cluster.get("network") or ""
-    return str(network).rpartition("/")[2] == (spec.network or {}).get("name")
 
 
 def google_aggregated(google: Google, project: str, collection: str) -> list[JSON]:
@@ -186,6 +194,14 @@ def google_aggregated(google: Google, project: str, collection: str) -> list[JSO
 
 
 # --- doing ------------------------------------------------------------------------------------------------------------
+
+
+class Again(Exception):
+    """What is there is not what the plan was made from: look, and plan, again."""
+
+    def __init__(self, error: DaskopsError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Engine:
@@ -223,16 +239,18 @@ class Engine:
                     else:
                         raise error
         if failures:
-            raise self._failure(failures, waiting)
+            failure = self._failure(failures, waiting)
+            if all(_looks_old(error) for _step, error in failures):
+                raise Again(failure)
+            raise failure
 
     def _failure(self, failures: list[tuple[core.Step, DaskopsError]], waiting: list[core.Step]) -> DaskopsError:
-        if len(failures) == 1 and isinstance(failures[0][1], GoogleError) and failures[0][1].conflict:
-            return failures[0][1]
         left = [word for step in waiting for word in step.words]
-        texts = [f"{'; '.join(step.words)}: {error.message.rstrip('.')}" for step, error in failures]
+        texts = [f"{'; '.join(step.words)}: {error.message.rstrip('.')}{_in_use(error)}" for step, error in failures]
         done = f"; done before: {', '.join(self.done)}" if self.done else ""
+        rest = f"; not begun: {', '.join(left)}" if left else ""
         return DaskopsError(
-            f"{'; '.join(texts)}{done}{f'; not begun: {chr(44).join(left)}' if left else ''}.",
+            f"{'; '.join(texts)}{done}{rest}.",
             actions=self.done,
             not_done=[*(word for step, _error in failures for word in step.words), *left],
         )
@@ -297,6 +315,16 @@ class Engine:
             delay = min(delay * 2, 8.0)
 
 
+def _looks_old(error: DaskopsError) -> bool:
+    return isinstance(error, GoogleError) and (error.conflict or error.exists or isinstance(error, AnswerLost))
+
+
+def _in_use(error: DaskopsError) -> str:
+    if isinstance(error, GoogleError) and error.reason == "resourceInUseByAnotherResource":
+        return "; delete that first, if it is not needed any more"
+    return ""
+
+
 def converge(google: Google, spec: core.Spec, absent: bool, check: bool, timeout: float, say: Say) -> JSON:
     """Look, plan, and take the steps unless in check mode; the module's result."""
     engine = Engine(google, timeout, say)
@@ -319,7 +347,14 @@ def converge(google: Google, spec: core.Spec, absent: bool, check: bool, timeout
             engine.run(plan)
         return seen
 
-    seen = reread(once, times=4)
+    for number in range(ROUNDS):
+        try:
+            seen = once()
+            break
+        except Again as again:
+            if number == ROUNDS - 1 or engine.left <= 0:
+                raise again.error from again
+        time.sleep(random.uniform(0.5, 1.0) * FIRST_PAUSE * 2**number)
     plan = t.cast("core.Plan", first)
     # In the order of the plan, as in check mode: what runs side by side ends in any.
     done = [word for word in plan.actions if word in engine.done]

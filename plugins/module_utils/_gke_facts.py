@@ -31,10 +31,10 @@ class Gathered:
     problems: tuple[str, ...] = ()
 
 
-def gather(google: Google, asked: preflight.Ask, spec: core.Spec, params: JSON) -> Gathered:
+def gather(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequence[str]) -> Gathered:
     """Read all there is to know; what cannot be read is a problem, and the rest is looked at all the same."""
     google.token()  # without one nothing can be read, and one error says so
-    found = engine.side_by_side(_first(google, asked, spec, params))
+    found = engine.side_by_side(_first(google, asked, spec, apis))
     project = found["number"]
     if isinstance(project, GoogleError) and not _disabled_api(project):
         raise project  # all other errors would only follow from this one
@@ -77,11 +77,11 @@ def gather(google: Google, asked: preflight.Ask, spec: core.Spec, params: JSON) 
 Calls = dict[str, t.Callable[[], t.Any]]
 
 
-def _first(google: Google, asked: preflight.Ask, spec: core.Spec, params: JSON) -> Calls:
+def _first(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequence[str]) -> Calls:
     """What depends on nothing."""
     calls: Calls = engine.calls(google, spec)
     calls["number"] = lambda: engine.project_number(google)
-    names = [f"projects/{asked.project}/services/{api}" for api in preflight.needed_apis(params)]
+    names = [f"projects/{asked.project}/services/{api}" for api in apis]
     path = f"v1/projects/{asked.project}/services:batchGet"
     calls["apis"] = lambda: google.get("serviceusage", path, names=names).get("services") or []
     region = asked.region or (spec.subnetwork or {}).get("region")

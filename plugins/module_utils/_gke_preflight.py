@@ -102,7 +102,7 @@ class Ask:
     location: str = ""
     autopilot: bool = False
     existing: bool = False  # it is only used
-    private: bool = True
+    private: bool = False  # nodes have no external addresses
     zones: tuple[str, ...] = ()
     control_plane: str = ""
     pools: tuple[Pool, ...] = ()
@@ -111,6 +111,11 @@ class Ask:
     def region(self) -> str:
         """The region."""
         return given.region_of(self.location)
+
+
+def _is_true(value: t.Any) -> bool:
+    """An option that was not converted, as its list takes any."""
+    return str(value).lower() in ("true", "yes", "on", "1")
 
 
 def _number(value: t.Any, what: str, problems: list[str], least: int, most: int) -> int | None:
@@ -137,7 +142,7 @@ def _pool(pool: JSON, region: str, default_pods: int, problems: list[str]) -> Po
     given.check_name(machine, "machine", f"{what}: machine_type", problems)
     count = _number(pool.get("node_count"), f"{what}: node_count", problems, 0, MOST_NODES)
     scaling = pool.get("autoscaling") or {}
-    if scaling.get("enabled") is False:
+    if scaling.get("enabled") is not None and not _is_true(scaling["enabled"]):
         scaling = {}
     keys = ("min", "max", "total_min", "total_max")
     numbers = {key: _number(scaling.get(key), f"{what}: autoscaling.{key}", problems, 0, MOST_NODES) for key in keys}
@@ -161,8 +166,9 @@ def _pool(pool: JSON, region: str, default_pods: int, problems: list[str]) -> Po
     family, disk_type = str(machine).partition("-")[0], str(pool.get("disk_type") or "")
     if disk_type and family in _HYPERDISK_ONLY and not disk_type.startswith("hyperdisk-"):
         problems.append(f"{what}: {machine} has no {disk_type}: machines of that family boot from hyperdisk-balanced")
-    if pool.get("spot") and pool.get("flex_start"):
-        problems.append(f"{what} has spot and flex_start: give one of them")
+    config = (pool.get("spec") or {}).get("config") or {}
+    if _is_true(pool.get("spot")) and (config.get("preemptible") or config.get("flexStart")):
+        problems.append(f"{what} has spot, and preemptible or flexStart in its spec: give one of them")
     if len(problems) > before:
         return None
     if most is None:
@@ -170,7 +176,7 @@ def _pool(pool: JSON, region: str, default_pods: int, problems: list[str]) -> Po
     return Pool(
         name=name,
         machine_type=str(machine),
-        spot=bool(pool.get("spot")),
+        spot=_is_true(pool.get("spot")),
         least=least,
         most=most,
         total=total,
@@ -194,7 +200,7 @@ def ask(params: JSON, problems: list[str]) -> Ask:
     """What the options ask for; adds what of it cannot be, whatever there is."""
     problems += given.check_resources(params)
     cluster, pools = params.get("cluster") or {}, params.get("pools") or []
-    location, autopilot = str(cluster.get("location") or ""), bool(cluster.get("autopilot"))
+    location, autopilot = str(cluster.get("location") or ""), _is_true(cluster.get("autopilot"))
     region = ""
     if cluster:
         given.check_name(cluster.get("name"), "gke", "cluster.name", problems)
@@ -236,11 +242,11 @@ def ask(params: JSON, problems: list[str]) -> Ask:
         problems.append(f"pool {name} is there twice: pools are told apart by their names")
     return Ask(
         project=str(params.get("project") or ""),
-        name=str(cluster.get("name") or ""),
-        location=location,
+        name=str(cluster.get("name") or "") if region else "",
+        location=location if region else "",
         autopilot=autopilot,
         existing=cluster.get("state") == "existing",
-        private=cluster.get("private_nodes") is not False,
+        private=_is_true(cluster.get("private_nodes")),
         zones=zones,
         control_plane=control_plane,
         pools=tuple(parsed),

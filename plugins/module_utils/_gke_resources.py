@@ -675,9 +675,10 @@ def plan_absent(spec: Spec, seen: Seen) -> Plan:
     steps: list[Step] = []
     problems: list[str] = []
     kept: list[str] = list(seen.unclear)
-    standing = [each for each in seen.clusters if each.get("name") == spec.cluster and _same_place(spec, each)]
-    if standing:
-        problems.append(f"cluster {spec.cluster} in {spec.location} still stands on it: delete it first")
+    for cluster in seen.clusters:
+        if _stands_on(spec, seen, cluster):
+            where = f"cluster {cluster.get('name')} in {cluster.get('location')}"
+            problems.append(f"{where} still stands on it: delete it first")
     for left in seen.leftovers:
         _delete_leftover(spec, seen, left, steps)
     network_steps = tuple(step.key for step, left in zip(steps, seen.leftovers, strict=True) if left.in_network)
@@ -695,8 +696,24 @@ def plan_absent(spec: Spec, seen: Seen) -> Plan:
     return Plan(tuple(steps), tuple(problems), tuple(kept))
 
 
-def _same_place(spec: Spec, cluster: JSON) -> bool:
-    return not spec.location or cluster.get("location") == spec.location
+def in_network(spec: Spec, cluster: JSON) -> bool:
+    """Whether a cluster of the project is in the network."""
+    network = (cluster.get("networkConfig") or {}).get("network") or cluster.get("network") or ""
+    return bool(spec.network) and str(network).rpartition("/")[2] == (spec.network or {})["name"]
+
+
+def _stands_on(spec: Spec, seen: Seen, cluster: JSON) -> bool:
+    """Whether a cluster is the one that all is for, or uses what would be deleted."""
+    if spec.cluster and (cluster.get("name"), cluster.get("location")) == (spec.cluster, spec.location):
+        return True
+    parts = (seen.network, seen.subnetwork, seen.router)
+    if in_network(spec, cluster) and any(is_ours(part, spec.cluster) for part in parts):
+        subnetwork = str((cluster.get("networkConfig") or {}).get("subnetwork") or cluster.get("subnetwork") or "")
+        return not spec.subnetwork or subnetwork.rpartition("/")[2] in ("", spec.subnetwork["name"])
+    accounts = {(pool.get("config") or {}).get("serviceAccount") for pool in cluster.get("nodePools") or []}
+    defaults = (cluster.get("autoscaling") or {}).get("autoprovisioningNodePoolDefaults") or {}
+    accounts.add(defaults.get("serviceAccount"))
+    return spec.email in accounts - {None} and is_ours(seen.account, spec.cluster)
 
 
 def _may_go(spec: Spec, resource: JSON, what: str, kept: list[str]) -> bool:

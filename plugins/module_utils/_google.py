@@ -62,7 +62,8 @@ FIRST_POLL, LONGEST_POLL = 0.25, 5.0
 # Neither the documentation nor a reason code covers all of these, so the message decides, too.
 _BUSY = re.compile(
     r"incompatible operation|operation [\w-]+ is (currently|already)|is currently (being )?\w+ing "
-    r"|please wait and try again|operation (is )?(already )?in progress|already has an operation",
+    r"|please wait and try again|operation (is )?(already )?in progress|already has an operation"
+    r"|resource '[^']+' is not ready",
     re.IGNORECASE,
 )
 _PERMISSION = re.compile(r"[\"']([a-z]+(?:\.[a-zA-Z]+){2})[\"']")

@@ -148,6 +148,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "cluster": {"type": "dict"},
     "pools": {"type": "list", "elements": "dict", "default": []},
 }
+PARTS = ("network", "subnetwork", "nat", "node_service_account", "artifact_registry", "workload_identity")
 PATIENCE = 20.0  # seconds for an API that is overloaded: who checks does not want to wait for long
 
 
@@ -159,23 +160,27 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         check_project(params["project"])
     except DaskopsError as error:
         problems.append(error.message.rstrip("."))
-    asked = _gke_preflight.ask(params, problems)
     project = params["project"] or ""
+    usable = not problems
+    asked = _gke_preflight.ask(params, problems)
+    # With what cannot be, there is no plan to look at; all else is looked at all the same.
+    wanted = {**params, **dict.fromkeys(PARTS)} if problems else params
+    spec = _gke_resources.specification(wanted, project)
     gathered = None
-    if not problems:
-        spec = _gke_resources.specification(params, project)
+    if usable:
         try:
-            gathered = _gke_facts.gather(Google(params, PATIENCE), asked, spec, params)
+            apis = _gke_preflight.needed_apis(params)
+            gathered = _gke_facts.gather(Google(params, PATIENCE), asked, spec, apis)
         except DaskopsError as error:
             problems.append(error.message.rstrip("."))
     if gathered:
         problems += [
             *gathered.problems,
-            *_gke_preflight.check(asked, spec, gathered.facts, params),
+            *_gke_preflight.check(asked, spec, gathered.facts, wanted),
             *gathered.plan.problems,
         ]
     if problems or gathered is None:
-        what = f"GKE cluster {asked.name}" if asked.name else "What a GKE cluster stands on"
+        what = f"GKE cluster {params['cluster'].get('name')}" if params["cluster"] else "What a GKE cluster stands on"
         raise DaskopsError(
             f"{what} cannot be made in project {project}, and nothing was touched: {'; '.join(problems)}.",
             problems=problems,
