@@ -188,8 +188,8 @@ def test_a_zone_or_machine_type_that_is_not_there() -> None:
         "zone europe-west4-f is not there; region europe-west4 has europe-west4-a, europe-west4-b, europe-west4-c",
         "machine type e2-standard-9 is not there in europe-west4-a: give another one",
         (
-            "machine type n2-standard-8 is not there in europe-west4-b: keep its pools to europe-west4-a (locations, or "
-            "node_locations of the cluster)"
+            "machine type n2-standard-8 is not there in europe-west4-b: keep its pools to europe-west4-a (locations, "
+            "or node_locations of the cluster)"
         ),
     ]
 

@@ -286,8 +286,8 @@ def test_a_subnetwork_that_is_made_needs_its_ranges() -> None:
     wanted = spec(subnetwork={"ip_range": None, "pods_range": {"name": "pods"}})
     assert core.plan_present(wanted, EMPTY).problems == (
         (
-            "subnetwork sub has to be made, and lacks subnetwork.pods_range.cidr and subnetwork.ip_range: give it, such as "
-            "10.0.0.0/22"
+            "subnetwork sub has to be made, and lacks subnetwork.pods_range.cidr and subnetwork.ip_range: give it, "
+            "such as 10.0.0.0/22"
         ),
     )
 
