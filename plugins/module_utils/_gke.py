@@ -44,6 +44,25 @@ _LINKS = {"network", "subnetwork", "privateEndpointSubnetwork", "bootDiskKmsKey"
 _VERSIONS = {"initialClusterVersion", "version"}
 # Maps that are given as a whole; of all others, what is not given stays.
 _WHOLE = {"maintenanceExclusions"}
+# What the API says and does not take back, wherever it is in a field that can be changed.
+OUTPUT_ONLY = {
+    "autoUpgradeStartTime",
+    "controlPlaneDiskEncryptionKeyVersions",
+    "currentState",
+    "decryptionKeys",
+    "description",
+    "effectiveCpuReservedMillicore",
+    "effectiveMemoryReservedMib",
+    "endpoint",
+    "lastOperationErrors",
+    "membership",
+    "peeringName",
+    "podIpv4RangeUtilization",
+    "podRangeInfo",
+    "preRegistered",
+    "privateEndpoint",
+    "publicEndpoint",
+}
 # Of these, one excludes the others.
 _ALTERNATIVES: tuple[tuple[set[str], ...], ...] = (
     ({"dailyMaintenanceWindow"}, {"recurringWindow"}, {"recurringMaintenanceWindow"}),
@@ -260,6 +279,13 @@ def clean(value: t.Any) -> t.Any:
     return [clean(inner) for inner in value] if isinstance(value, list) else value
 
 
+def strip(value: t.Any) -> t.Any:
+    """C(value) without what the API only says."""
+    if isinstance(value, dict):
+        return {key: strip(inner) for key, inner in value.items() if key not in OUTPUT_ONLY}
+    return [strip(inner) for inner in value] if isinstance(value, list) else value
+
+
 def lookup(resource: t.Any, path: Path) -> t.Any:
     """What is at a path of a resource, or None."""
     for key in path:
@@ -327,13 +353,13 @@ class Deadline:
     """What is left of a module's time."""
 
     def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+        self.end = time.monotonic() + seconds
         self.seconds = seconds
 
     @property
     def left(self) -> float:
         """Seconds, and never so few that nothing could be asked."""
-        return max(self._end - time.monotonic(), 0.1)
+        return max(self.end - time.monotonic(), 0.1)
 
 
 def perform(google: Google, call: Call, deadline: Deadline, say: t.Callable[[str], None], wait: bool = True) -> JSON:
@@ -368,6 +394,7 @@ def converge(
     plan: t.Callable[[], t.Sequence[Call]],
     do: t.Callable[[Call, bool], t.Any],
     recover: t.Callable[[], None],
+    deadline: Deadline,
 ) -> list[Call]:
     """The calls that were made until C(plan), which reads, had none left.
 
@@ -396,5 +423,7 @@ def converge(
         else:
             return made
         if lost is not None:
+            if deadline.left < 1:
+                raise lost
             recover()
     raise lost or DaskopsError("The cluster changes faster than it can be read; run again.")

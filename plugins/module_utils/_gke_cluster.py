@@ -40,26 +40,13 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     picture,
     same,
     settle,
+    strip,
     without,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import CLOUD_PLATFORM, JSON, Google
 
 # GKE has no field for it, and what another run or machine has to see must be on the cluster.
 PROTECTION = "daskops-deletion-protection"
-
-# What the API says and does not take back.
-OUTPUT_ONLY = {
-    "currentState",
-    "decryptionKeys",
-    "endpoint",
-    "lastOperationErrors",
-    "membership",
-    "peeringName",
-    "podRangeInfo",
-    "preRegistered",
-    "privateEndpoint",
-    "publicEndpoint",
-}
 
 
 @dataclass(frozen=True)
@@ -415,11 +402,11 @@ def _calls(row: Field, value: t.Any, current: t.Any, found: JSON, path: str, wha
     if row.parts:
         current = current or {}
         sent = {
-            key: _strip(merge(current.get(key) or {}, part)) for key, part in value.items()
+            key: strip(merge(current.get(key) or {}, part)) for key, part in value.items()
             if not same(part, current.get(key), key)
         }  # fmt: skip
     else:
-        sent = _strip(merge(current or {}, value)) if isinstance(value, dict) else value
+        sent = strip(merge(current or {}, value)) if isinstance(value, dict) else value
     if row.inner:
         sent = {row.inner: sent}
     if row.action:
@@ -440,12 +427,6 @@ def _pod_ranges(wanted: list[str], current: list[str], path: str, what: str) -> 
         "removedAdditionalPodRangesConfig": [name for name in current if name not in wanted],
     }
     return [_update(name, {"podRangeNames": ranges}, path, what) for name, ranges in changes.items() if ranges]
-
-
-def _strip(value: t.Any) -> t.Any:
-    if isinstance(value, dict):
-        return {key: _strip(inner) for key, inner in value.items() if key not in OUTPUT_ONLY}
-    return [_strip(inner) for inner in value] if isinstance(value, list) else value
 
 
 def plan_present(wanted: Want, found: JSON | None) -> ClusterPlan:
@@ -544,6 +525,7 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
     """Make the cluster what the options say; only look in check mode and with C(state: existing)."""
     wanted = want(params, google.project)
     deadline = Deadline(params["timeout"])
+    google.until = deadline.end
     wait = params.get("wait", True)
 
     def read() -> JSON | None:
@@ -565,6 +547,7 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
             lambda: (plans.pop() if plans else make(wanted, read())).calls,
             lambda call, last: perform(google, call, deadline, say, wait or not last),
             lambda: settle(google, wanted.location, wanted.path, deadline, say),
+            deadline,
         )
         if made:
             found = read()

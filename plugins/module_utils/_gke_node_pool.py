@@ -35,6 +35,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     picture,
     same,
     settle,
+    strip,
     without,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
@@ -44,10 +45,9 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._google import 
     GoogleError,
 )
 
-PARALLEL = 8  # pools that are worked on at a time
+PARALLEL = 5  # pools that are worked on at a time, of which GKE takes no more
 
 EFFECTS = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}
-OUTPUT_ONLY = {"networkTierConfig", "podIpv4RangeUtilization"}
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ def updates(wanted: JSON, found: JSON, path: str, what: str) -> tuple[list[Call]
         current = lookup(found, place)
         if same(value, current, place[-1]):
             continue
-        sent = _strip(_value(value, current))
+        sent = strip(_value(value, current))
         if row.update == "diskSizeGb":
             sent = str(sent)  # an int64 in the request, an int32 in the resource
         bodies.setdefault(row.group or row.update, {})[row.update] = {row.inner: sent} if row.inner else sent
@@ -341,12 +341,6 @@ def _value(wanted: t.Any, found: t.Any) -> t.Any:
         given = {taint["key"] for taint in wanted}
         return wanted + [taint for taint in found or [] if taint["key"] not in given and same([], [taint], "taints")]
     return wanted
-
-
-def _strip(value: t.Any) -> t.Any:
-    if isinstance(value, dict):
-        return {key: _strip(inner) for key, inner in value.items() if key not in OUTPUT_ONLY}
-    return value
 
 
 def plan(
@@ -434,6 +428,7 @@ def wanted_pools(params: JSON) -> list[Want]:
 def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None]) -> JSON:
     """Make the pools what the options say; only look in check mode."""
     deadline = Deadline(params["timeout"])
+    google.until = deadline.end
     wanted = wanted_pools(params)
     parent = cluster_path(google.project, params["location"], params["cluster"])
     cluster = google.find("container", parent)
@@ -480,7 +475,7 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
                     f"Node pool {name} of cluster {params['cluster']}: {error.message}" for name, error in failures
                 ),
                 calls=[call.as_dict() for call in made],
-                failed=[name for name, _error in failures],
+                failed_pools=[name for name, _error in failures],
             )
         if params.get("wait", True):
             found = {pool["name"]: pool for pool in google.items("container", f"{parent}/nodePools", "nodePools")}
@@ -531,7 +526,7 @@ def _work(
     def do(call: Call, last: bool) -> None:
         perform(google, call, deadline, say, wait or not last)
 
-    return converge(calls, do, lambda: settle(google, params["location"], path, deadline, say))
+    return converge(calls, do, lambda: settle(google, params["location"], path, deadline, say), deadline)
 
 
 def sizes(google: Google, pool: JSON | None) -> list[int] | None:

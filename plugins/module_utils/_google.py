@@ -12,6 +12,7 @@ Paths carry the API's version: C(v1/projects/...) of container, C(compute/v1/pro
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import threading
@@ -63,7 +64,7 @@ FIRST_POLL, LONGEST_POLL = 0.25, 5.0
 _BUSY = re.compile(
     r"incompatible operation|operation [\w-]+ is (currently|already)|is currently (being )?\w+ing "
     r"|please wait and try again|operation (is )?(already )?in progress|already has an operation"
-    r"|resource '[^']+' is not ready",
+    r"|concurrent operations quota|resource '[^']+' is not ready",
     re.IGNORECASE,
 )
 _PERMISSION = re.compile(r"[\"']([a-z]+(?:\.[a-zA-Z]+){2})[\"']")
@@ -97,14 +98,9 @@ class GoogleError(DaskopsError):
     @property
     def busy(self) -> bool:
         """Another operation has to end first."""
-        if self.code not in (400, 409) or self.exists_by_message:
+        if self.code not in (400, 409, 429) or self.status == "ALREADY_EXISTS":  # which may name a pool "operation"
             return False
         return self.reason == "CLUSTER_ALREADY_HAS_OPERATION" or bool(_BUSY.search(self.text))
-
-    @property
-    def exists_by_message(self) -> bool:
-        """An ALREADY_EXISTS, which mentions whatever the thing is called."""
-        return self.status == "ALREADY_EXISTS"
 
 
 class AnswerLost(GoogleError):
@@ -160,6 +156,7 @@ class Google:
                 "{service} stands for the API's name."
             )
         self.patience = float(params.get("timeout") or 60) if patience is None else patience
+        self.until = math.inf  # by time.monotonic(): when the work as a whole has to be done, if somebody says so
         self.auth_kind = params.get("auth_kind") or "application"
         self._credentials = credentials(params, self.url("iamcredentials", ""))
         self._reached = False
@@ -248,7 +245,8 @@ class Google:
                 wait = _seconds(answer.headers.get("Retry-After"))
             jitter = random.uniform(0, delay)
             wait = max(wait + jitter, 0.05)
-            if not again or time.monotonic() - start + wait > min(limit, max(self.patience, FIRST_DELAY)):
+            waited = time.monotonic() - start + wait
+            if not again or waited > min(limit, max(self.patience, FIRST_DELAY)) or start + waited > self.until:
                 raise failure
             time.sleep(wait)
             delay = min(delay * 2, LONGEST_DELAY)

@@ -284,7 +284,7 @@ cost_per_hour:
   returned: success
   type: dict
   sample: {min: 0.23, max: 6.4, currency: USD, unknown: []}
-failed:
+failed_pools:
   description: Names of the pools that failed. All others were finished.
   returned: when operations failed
   type: list
