@@ -166,6 +166,9 @@ class Cloud:
         query = parse_qs(url.query, keep_blank_values=True)
         if request.host in METADATA_HOSTS or url.path.startswith("/computeMetadata") or url.path == "/":
             record.service, record.writes = "metadata", False
+            # The guide to VM metadata: a request without this header is refused.
+            if request.headers.get("Metadata-Flavor") != "Google":
+                raise ApiError("PERMISSION_DENIED", "Missing required header: Metadata-Flavor")
             found = self.tokens.metadata(url.path, query.get("recursive") == ["true"])
             return Answer(200, found, {"Metadata-Flavor": "Google"})
         if url.path in _TOKEN_PATHS and request.host in ("", "oauth2.googleapis.com", "www.googleapis.com"):
@@ -221,6 +224,8 @@ class Cloud:
         if service == "serviceusage" and "v1Id1" in params:
             named.append(params["v1Id1"])
         known = {self.settings.project, self.settings.project_number}
+        if service == "compute":
+            known.update(self.settings.other_projects)
         for project in named:
             if project in known or (project == "-" and service in ("iam", "iamcredentials")):
                 continue

@@ -409,17 +409,15 @@ class Container:
             raise invalid(f"Currently, the only supported value of workload_pool is {self._state.pool}.")
 
     def _check_network(self, given: JSON, location: str) -> None:
-        root = f"compute/projects/{self._state.settings.project}"
-        network = given.get("network", "default").rpartition("/")[2]
-        if f"{root}/global/networks/{network}" not in self._state.resources:
+        cluster = defaults.cluster(given, location, self._state.settings)
+        network, subnetwork = (cluster["networkConfig"][name] for name in ("network", "subnetwork"))
+        if f"compute/{network}" not in self._state.resources:
             raise invalid(f'Network "{network}" does not exist.')
-        name = given.get("subnetwork", "default").rpartition("/")[2]
-        region = catalog.region_of(location)
-        subnetwork = self._state.resources.get(f"{root}/regions/{region}/subnetworks/{name}")
-        if subnetwork is None:
-            raise invalid(f'Subnetwork "{name}" does not exist in {region}.')
-        ranges = {each["rangeName"] for each in subnetwork.get("secondaryIpRanges", [])}
+        found = self._state.resources.get(f"compute/{subnetwork}")
+        if found is None:
+            raise invalid(f'Subnetwork "{subnetwork}" does not exist.')
+        ranges = {each["rangeName"] for each in found.get("secondaryIpRanges", [])}
         for field in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
             wanted = given.get("ipAllocationPolicy", {}).get(field)
             if wanted and wanted not in ranges:
-                raise invalid(f'Secondary range "{wanted}" does not exist in subnetwork "{name}".')
+                raise invalid(f'Secondary range "{wanted}" does not exist in subnetwork "{subnetwork}".')

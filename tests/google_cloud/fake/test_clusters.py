@@ -170,23 +170,23 @@ def test_the_same_name_twice(cloud: FakeCloud, api: Client) -> None:
     assert create(api, SMALL, "europe-west4").status == 200
 
 
-def test_networks_are_checked_if_wanted() -> None:
-    with FakeCloud(check_networks=True) as cloud:
+@pytest.mark.parametrize("project", ["fake-project", "host"])
+def test_networks_are_checked_if_wanted(project: str) -> None:
+    root = f"projects/{project}"
+    network, subnetwork = f"{root}/global/networks/n", f"{root}/regions/europe-west1/subnetworks/s"
+    with FakeCloud(check_networks=True, other_projects=("host",)) as cloud:
         api = Client(cloud.port, lambda: cloud.token)
-        given = {
-            **SMALL,
-            "network": "n",
-            "subnetwork": "s",
-            "ipAllocationPolicy": {"clusterSecondaryRangeName": "pods"},
-        }
-        assert 'Network "n" does not exist.' in create(api, given).error
-        cloud.put("compute/projects/fake-project/global/networks/n", {"name": "n"})
-        assert 'Subnetwork "s" does not exist in europe-west1.' in create(api, given).error
-        subnetwork: JSON = {"name": "s", "secondaryIpRanges": [{"rangeName": "other"}]}
-        cloud.put("compute/projects/fake-project/regions/europe-west1/subnetworks/s", subnetwork)
+        names = {"network": "n", "subnetwork": "s"} if project == "fake-project" else {}
+        given: JSON = {"network": network, "subnetwork": subnetwork} | names
+        given |= {**SMALL, "ipAllocationPolicy": {"clusterSecondaryRangeName": "pods"}}
+        assert f'Network "{network}" does not exist.' in create(api, given).error
+        cloud.put(f"compute/{network}", {"name": "n"})
+        assert api.get(f"/compute/compute/v1/{network}").status == 200
+        assert api.get("/container/v1/projects/host/locations/-/clusters").status == 403
+        assert f'Subnetwork "{subnetwork}" does not exist.' in create(api, given).error
+        cloud.put(f"compute/{subnetwork}", {"name": "s", "secondaryIpRanges": [{"rangeName": "other"}]})
         assert 'Secondary range "pods" does not exist' in create(api, given).error
-        subnetwork["secondaryIpRanges"] = [{"rangeName": "pods"}]
-        cloud.put("compute/projects/fake-project/regions/europe-west1/subnetworks/s", subnetwork)
+        cloud.put(f"compute/{subnetwork}", {"name": "s", "secondaryIpRanges": [{"rangeName": "pods"}]})
         assert create(api, given).status == 200
 
 
