@@ -213,6 +213,7 @@ class Engine:
         self.say = say
         self.done: list[str] = []
         self._end = time.monotonic() + timeout
+        google.until = self._end
 
     def run(self, plan: core.Plan) -> None:
         """All steps, in the order of what they need; after a failure those that run come to their end."""

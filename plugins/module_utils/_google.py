@@ -231,7 +231,7 @@ class Google:
             except requests.RequestException as error:
                 failure: GoogleError = self._unanswered(method, service, path, error)
                 limit = TRANSIENT_FOR
-                again = not isinstance(failure, AnswerLost) or method == "GET"
+                again = not isinstance(failure, AnswerLost)
                 if isinstance(error, requests.exceptions.SSLError | requests.exceptions.InvalidURL):
                     again = False
                 if _was_not_sent(error) and not self._reached:  # an endpoint that is wrong will not come up
@@ -241,7 +241,7 @@ class Google:
                 if answer.status_code < 300:
                     return _json(answer.content)
                 failure = self._refusal(method, service, path, answer)
-                again, limit = self._again(method, failure, body)
+                again, limit = self._again(_reads(method, path), failure, body)
                 wait = _seconds(answer.headers.get("Retry-After"))
             jitter = random.uniform(0, delay)
             wait = max(wait + jitter, 0.05)
@@ -251,14 +251,14 @@ class Google:
             time.sleep(wait)
             delay = min(delay * 2, LONGEST_DELAY)
 
-    def _again(self, method: str, failure: GoogleError, body: JSON | None) -> tuple[bool, float]:
+    def _again(self, reads: bool, failure: GoogleError, body: JSON | None) -> tuple[bool, float]:
         """Whether the same request may be sent again, and for how long that makes sense."""
         if failure.busy:
             return True, self.patience
         if failure.code in (429, 503):
             return True, TRANSIENT_FOR
         if failure.code in (500, 502, 504):
-            return method == "GET", TRANSIENT_FOR
+            return reads, TRANSIENT_FOR
         if failure.code == 409 and failure.status == "ABORTED":
             policy = (body or {}).get("policy")
             return not (
@@ -296,7 +296,7 @@ class Google:
     def _unanswered(self, method: str, service: str, path: str, error: Exception) -> GoogleError:
         what = f"Project {self.project}: {method} {service} {path}"
         cause = _one_line(list(_chain(error))[-1])
-        if method == "GET" or _was_not_sent(error):
+        if _reads(method, path) or _was_not_sent(error):
             return GoogleError(
                 f"{what} got no answer from {self.endpoint}: {cause}; check the network, a proxy and api_endpoint."
             )
@@ -312,7 +312,7 @@ class Google:
             f"Project {self.project}: {method} {service} {path} was answered {f'{code} {status}'.strip()}: "
             f"{_one_line(text)}{hint and f'; {hint}'}."
         )
-        if code in (500, 502, 504) and method != "GET":
+        if code in (500, 502, 504) and not _reads(method, path):
             return AnswerLost(message, code, status, reason, text)
         return GoogleError(message, code, status, reason, text)
 
@@ -451,6 +451,11 @@ def _hint(
     if code >= 500:
         return "this is Google's to mend: try again later"
     return ""
+
+
+def _reads(method: str, path: str) -> bool:
+    """Whether a request changes nothing: some APIs read policies by POST."""
+    return method == "GET" or path.endswith((":getIamPolicy", ":testIamPermissions"))
 
 
 def _json(content: bytes) -> JSON:
