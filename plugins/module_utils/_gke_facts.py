@@ -43,7 +43,7 @@ def gather(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequen
     got = {key: None if isinstance(value, GoogleError) else value for key, value in found.items()}
     seen = engine.seen_of(spec, found)
     failed = {key for key, value in found.items() if isinstance(value, GoogleError)}
-    plan = _trusted(core.plan_present(spec, seen), failed)
+    plan = core.plan_present(_known(spec, failed), seen)
     facts = preflight.Facts(
         number=seen.number,
         disabled=tuple(disabled),
@@ -144,20 +144,36 @@ def _without_container(rights: dict[str, tuple[str, ...]]) -> dict[str, tuple[st
     return {right: why for right, why in rights.items() if not right.startswith("container.")}
 
 
-def _trusted(plan: core.Plan, failed: set[str]) -> core.Plan:
-    """The plan without what it was made of that could not be read: nothing there and nothing seen look the same."""
-    if not failed:
-        return plan
-    parts = {
-        "network": "network",
-        "subnetwork": "subnetwork",
-        "router": "nat",
-        "account": "account",
-        "registry": "registry",
-    }
-    unknown = {parts[key] for key in failed if key in parts} | {key for key in failed if key.startswith("policy of")}
-    steps = tuple(step for step in plan.steps if step.key not in unknown and step.key.split(" ")[0] not in unknown)
-    return replace(plan, steps=steps, problems=() if unknown else plan.problems)
+def _known(spec: core.Spec, failed: set[str]) -> core.Spec:
+    """What is asked for, without what could not be read: nothing there and nothing seen look the same."""
+    account, registry = spec.account, spec.registry
+    if "account" in failed:
+        account = None
+    elif account and f"policy of {iam.project_target(spec.project)}" in failed:
+        account = {**account, "roles": []}
+    if "registry" in failed or any(key.startswith("policy of repository ") for key in failed):
+        registry = None
+    network = None if "network" in failed else spec.network
+    subnetwork = None if network is None or "subnetwork" in failed else spec.subnetwork
+    nat = None if subnetwork is None or "router" in failed else spec.nat
+    workloads = tuple(each for each in spec.workloads if not _targets(each) & failed)
+    return replace(
+        spec,
+        network=network,
+        subnetwork=subnetwork,
+        nat=nat,
+        account=account,
+        registry=registry,
+        workloads=workloads,
+    )
+
+
+def _targets(workload: JSON) -> set[str]:
+    """The reads that a workload's bindings depend on."""
+    found = {f"policy of {iam.bucket_target(workload['bucket'])}"} if workload.get("bucket") else set()
+    if workload.get("google_service_account"):
+        return found | {f"policy of {iam.account_target(workload['google_service_account'])}"}
+    return found | {"number"}
 
 
 def _disabled_api(error: GoogleError) -> str:

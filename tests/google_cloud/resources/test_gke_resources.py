@@ -9,7 +9,6 @@ import json
 import typing as t
 
 import pytest
-
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _google
 
 from tests.fakes.google_cloud import FakeCloud
@@ -282,7 +281,7 @@ def test_what_is_to_be_adopted_and_is_not_there(modules: Modules, cloud: FakeClo
 
 def test_nothing_of_others_is_dropped_from_policies(modules: Modules, cloud: FakeCloud) -> None:
     condition = {"title": "for a day", "expression": "true"}
-    theirs = [
+    theirs: list[JSON] = [
         {"role": "roles/owner", "members": ["user:boss@example.com"]},
         {"role": NODE_ROLE, "members": [f"serviceAccount:{EMAIL}"], "condition": condition},
         {"role": NODE_ROLE, "members": ["serviceAccount:ci@fake-project.iam.gserviceaccount.com"]},
@@ -347,7 +346,7 @@ def test_a_new_account_is_not_known_everywhere_at_once(
     from tests.fakes.google_cloud.errors import invalid
 
     policies = cloud.cloud.policies
-    write, refused = policies.write, []
+    write, refused = policies.write, list[str]()
 
     def late(resource: str, policy: JSON, *rest: t.Any) -> JSON:
         if len(refused) < 1:

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import copy
+import typing as t
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_iam as iam
 
 TARGET = iam.project_target("my-project")
 ROLE, ME, OTHER = "roles/viewer", "user:me@example.com", "user:other@example.com"
-POLICY = {
+POLICY: dict[str, t.Any] = {
     "version": 3,
     "etag": "BwA=",
     "bindings": [
