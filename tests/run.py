@@ -208,6 +208,10 @@ def unit(_scratch: Path) -> Steps:
     yield pytest("tests/unit")
 
 
+def google_cloud(_scratch: Path) -> Steps:
+    yield pytest("tests/google_cloud")
+
+
 def docs(_scratch: Path) -> Steps:
     yield Step("render the reference", ["docs/build"])
 
@@ -269,6 +273,7 @@ PARTS = [
         keep_going=True,
     ),
     Part("unit", "unit tests", unit),
+    Part("google-cloud", "the fake Google Cloud and the GKE modules against it", google_cloud),
     Part("sanity", "ansible-test sanity on ansible-core 2.19", sanity),
     Part("core-2.21", "unit tests and ansible-test sanity on ansible-core 2.21", sanity_next),
     Part("docs", "the rendered reference, without a warning", docs),

@@ -48,3 +48,13 @@ attributes:
     membership:
       - daskops.kubernetes.dask
 """
+
+    ACTIONGROUP_GKE = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/daskops.kubernetes.gke) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - daskops.kubernetes.gke
+"""

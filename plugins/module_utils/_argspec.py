@@ -45,6 +45,112 @@ AUTH: dict[str, dict[str, t.Any]] = {
     "impersonate_groups": {"type": "list", "elements": "str", "fallback": _env("IMPERSONATE_GROUPS")},
 }
 
+# The options and the environment variables of google.cloud, so that its credentials serve here as well.
+GCP: dict[str, dict[str, t.Any]] = {
+    "project": {"type": "str", "fallback": (env_fallback, ["GCP_PROJECT"])},
+    "auth_kind": {
+        "type": "str",
+        "choices": ["application", "serviceaccount", "machineaccount", "accesstoken"],
+        "default": "application",
+        "fallback": (env_fallback, ["GCP_AUTH_KIND"]),
+    },
+    "service_account_file": {"type": "path", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_FILE"])},
+    "service_account_contents": {
+        "type": "jsonarg",
+        "no_log": True,
+        "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_CONTENTS"]),
+    },
+    "service_account_email": {"type": "str", "fallback": (env_fallback, ["GCP_SERVICE_ACCOUNT_EMAIL"])},
+    "access_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["GCP_ACCESS_TOKEN"])},
+    "scopes": {"type": "list", "elements": "str", "fallback": (env_fallback, ["GCP_SCOPES"])},
+    "impersonate_service_account": {
+        "type": "str",
+        "fallback": (env_fallback, ["GOOGLE_IMPERSONATE_SERVICE_ACCOUNT", "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT"]),
+    },
+    "api_endpoint": {
+        "type": "str",
+        "default": "https://{service}.googleapis.com",
+        "fallback": (env_fallback, ["DASKOPS_GCP_API_ENDPOINT"]),
+    },
+}
+
+# Where a GKE cluster's kubeconfig goes.
+GKE_KUBECONFIG: dict[str, t.Any] = {
+    "type": "dict",
+    "options": {
+        "path": {"type": "path", "required": True},
+        "auth": {"type": "str", "choices": ["auto", "exec", "token"], "default": "auto"},
+        "endpoint": {"type": "str", "choices": ["auto", "dns", "ip", "private"], "default": "auto"},
+    },
+}
+
+# One node pool of a GKE cluster.
+GKE_NODE_POOL: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "machine_type": {"type": "str"},
+    "disk_size_gb": {"type": "int"},
+    "disk_type": {"type": "str"},
+    "image_type": {"type": "str"},
+    "spot": {"type": "bool"},
+    "labels": {"type": "dict"},
+    "taints": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "key": {"type": "str", "required": True},
+            "value": {"type": "str", "default": ""},
+            "effect": {
+                "type": "str",
+                "choices": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+                "default": "NoSchedule",
+            },
+        },
+    },
+    "node_count": {"type": "int"},
+    "autoscaling": {
+        "type": "dict",
+        "options": {
+            "enabled": {"type": "bool", "default": True},
+            "min": {"type": "int"},
+            "max": {"type": "int"},
+            "total_min": {"type": "int"},
+            "total_max": {"type": "int"},
+            "location_policy": {"type": "str", "choices": ["balanced", "any"]},
+        },
+    },
+    "locations": {"type": "list", "elements": "str"},
+    "service_account": {"type": "str"},
+    "oauth_scopes": {"type": "list", "elements": "str"},
+    "tags": {"type": "list", "elements": "str"},
+    "resource_labels": {"type": "dict"},
+    "secure_boot": {"type": "bool"},
+    "integrity_monitoring": {"type": "bool"},
+    "workload_metadata": {"type": "str", "choices": ["gke_metadata", "gce_metadata"]},
+    "auto_repair": {"type": "bool"},
+    "auto_upgrade": {"type": "bool"},
+    "upgrade": {
+        "type": "dict",
+        "options": {
+            "max_surge": {"type": "int"},
+            "max_unavailable": {"type": "int"},
+            "blue_green": {
+                "type": "dict",
+                "options": {
+                    "soak_seconds": {"type": "int"},
+                    "batch_percentage": {"type": "float"},
+                    "batch_node_count": {"type": "int"},
+                    "batch_soak_seconds": {"type": "int"},
+                },
+            },
+        },
+    },
+    "version": {"type": "str"},
+    "max_pods_per_node": {"type": "int"},
+    "spec": {"type": "dict", "default": {}},
+    "recreate": {"type": "bool", "default": False},
+}
+
 # Which deployment is meant.
 INSTANCE: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "default": "dask"},
@@ -71,4 +177,73 @@ WORKER_GROUP: dict[str, dict[str, t.Any]] = {
     "priority_class": {"type": "str"},
     "local_directory_size": {"type": "str", "default": "10Gi"},
     "extra_arguments": {"type": "list", "elements": "str", "default": []},
+}
+
+# What a GKE cluster for Dask stands on; each part may be left out.
+_RANGE: dict[str, t.Any] = {
+    "type": "dict",
+    "options": {"name": {"type": "str", "required": True}, "cidr": {"type": "str"}},
+}
+_CREATE: dict[str, t.Any] = {"type": "bool", "default": True}
+GKE_RESOURCES: dict[str, dict[str, t.Any]] = {
+    "network": {
+        "type": "dict",
+        "options": {"name": {"type": "str", "required": True}, "create": _CREATE, "project": {"type": "str"}},
+    },
+    "subnetwork": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "region": {"type": "str", "required": True},
+            "create": _CREATE,
+            "ip_range": {"type": "str"},
+            "pods_range": _RANGE,
+            "services_range": _RANGE,
+            "private_google_access": {"type": "bool"},
+        },
+    },
+    "nat": {
+        "type": "dict",
+        "options": {
+            "router": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "create": _CREATE,
+            "min_ports_per_vm": {"type": "int"},
+        },
+    },
+    "node_service_account": {
+        "type": "dict",
+        "options": {
+            "account_id": {"type": "str"},
+            "email": {"type": "str"},
+            "create": _CREATE,
+            "roles": {"type": "list", "elements": "str", "default": ["roles/container.defaultNodeServiceAccount"]},
+        },
+        "mutually_exclusive": [("account_id", "email")],
+        "required_one_of": [("account_id", "email")],
+    },
+    "artifact_registry": {
+        "type": "dict",
+        "options": {
+            "repository": {"type": "str", "required": True},
+            "location": {"type": "str", "required": True},
+            "create": _CREATE,
+            "readers": {"type": "list", "elements": "str", "default": []},
+            "writers": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+    "workload_identity": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "service_account": {"type": "str", "required": True},
+            "bucket": {"type": "str"},
+            "role": {"type": "str", "default": "roles/storage.objectUser"},
+            "google_service_account": {"type": "str"},
+        },
+        "required_one_of": [("bucket", "google_service_account")],
+    },
+    "labels": {"type": "dict", "default": {}},
 }

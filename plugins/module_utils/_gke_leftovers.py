@@ -1,0 +1,241 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is private to the collection and may change at any time.
+
+"""What Kubernetes left behind of a cluster that is gone: load balancers, firewall rules, disks. Pure.
+
+Few of these name their cluster.  A firewall rule does, by the tag of its nodes, and by its own name the load balancer
+that it is for; the rest follows from what refers to what.  What could be another cluster's is not taken.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_resources import Leftover, tail
+from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON
+
+_KUBERNETES = re.compile(r"k8s\d?-")
+_CREATED_FOR = "kubernetes.io/created-for/pvc/namespace"
+_CLUSTER_NAME, _CLUSTER_LOCATION = "goog-k8s-cluster-name", "goog-k8s-cluster-location"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of resource that Kubernetes makes, in the order in which they can be deleted."""
+
+    name: str
+    collection: str
+    stage: int
+    permission: str
+    network: bool = True
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("forwarding rule", "forwardingRules", 0, "compute.forwardingRules.delete"),
+    Kind("firewall rule", "firewalls", 0, "compute.firewalls.delete"),
+    Kind("disk", "disks", 0, "compute.disks.delete", network=False),
+    Kind("target proxy", "targetHttpProxies", 1, "compute.targetHttpProxies.delete"),
+    Kind("target proxy", "targetHttpsProxies", 1, "compute.targetHttpsProxies.delete"),
+    Kind("target pool", "targetPools", 1, "compute.targetPools.delete"),
+    Kind("address", "addresses", 1, "compute.addresses.delete"),
+    Kind("URL map", "urlMaps", 2, "compute.urlMaps.delete"),
+    Kind("backend service", "backendServices", 3, "compute.backendServices.delete"),
+    Kind("health check", "healthChecks", 4, "compute.healthChecks.delete"),
+    Kind("network endpoint group", "networkEndpointGroups", 4, "compute.networkEndpointGroups.delete"),
+    Kind("instance group", "instanceGroups", 4, "compute.instanceGroups.delete"),
+)
+BY_COLLECTION = {kind.collection: kind for kind in KINDS}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A resource that was found."""
+
+    kind: Kind
+    path: str
+    body: JSON
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Whose leftovers are looked for."""
+
+    cluster: str
+    location: str
+    region: str
+    network: str  # its path
+    ours: bool = False  # whether the network was made for the cluster
+    others: tuple[str, ...] = ()  # names of the clusters that there still are
+    namespaces: tuple[str, ...] = ()  # whose volumes are the cluster's though their disks do not say so
+
+    @property
+    def node_tag(self) -> re.Pattern[str]:
+        """The tag of the cluster's nodes."""
+        return re.compile(rf"gke-{re.escape(self.cluster)}-[0-9a-f]{{8}}-node")
+
+
+def items(collection: str, found: t.Iterable[JSON], region: str) -> list[Item]:
+    """The resources of a collection that are global or of that region."""
+    place = re.compile(rf"/(global|regions/{re.escape(region)}|zones/{re.escape(region)}-[a-z])/")
+    return [
+        Item(BY_COLLECTION[collection], tail(each["selfLink"]), each)
+        for each in found
+        if place.search(tail(each.get("selfLink")))
+    ]
+
+
+def find(where: Where, found: t.Sequence[Item]) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:
+    """What the cluster left behind, and what it may have left behind and cannot be told."""
+    network = [item for item in found if item.kind.network]
+    balancers: set[str] = set()
+    taken: dict[str, Item] = {}
+    for item in network:
+        if item.kind.collection == "firewalls" and _is_firewall(where, item):
+            taken[item.path] = item
+            balancers.add(item.name.removeprefix("k8s-fw-"))
+    for item in network:
+        if item.kind.collection != "firewalls" and _is_seed(where, item, balancers):
+            taken[item.path] = item
+    _follow(network, taken, balancers)
+    disks, unclear = _disks(where, [item for item in found if not item.kind.network])
+    chosen = sorted([*taken.values(), *disks], key=lambda item: (item.kind.stage, item.kind.name, item.path))
+    return tuple(_leftover(item) for item in chosen), tuple(unclear)
+
+
+def _leftover(item: Item) -> Leftover:
+    description = _description(item.body)
+    service = description.get("kubernetes.io/service-name") or description.get("networking.gke.io/service-name")
+    detail = f"service {service}" if service else ""
+    if not item.kind.network:
+        namespace, claim = description.get(_CREATED_FOR), description.get("kubernetes.io/created-for/pvc/name")
+        detail = f"{item.body.get('sizeGb', '?')} GB" + (f", volume claim {namespace}/{claim}" if namespace else "")
+    return Leftover(
+        item.kind.name, item.path, item.kind.stage, detail, item.kind.permission, in_network=item.kind.network
+    )
+
+
+def _description(body: JSON) -> JSON:
+    """The JSON that Kubernetes keeps in a description."""
+    try:
+        found = json.loads(body.get("description") or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_kubernetes(item: Item) -> bool:
+    """Whether something was made by Kubernetes, going by its name or description."""
+    return bool(_KUBERNETES.match(item.name)) or any("kubernetes.io/" in key for key in _description(item.body))
+
+
+def _is_firewall(where: Where, item: Item) -> bool:
+    if tail(item.body.get("network")) != where.network:
+        return False
+    if re.fullmatch(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-[a-z]+", item.name):
+        return True
+    tags = item.body.get("targetTags") or []
+    if not _KUBERNETES.match(item.name):
+        return False
+    if tags:
+        return all(where.node_tag.fullmatch(tag) for tag in tags)
+    return _alone(where)
+
+
+def _alone(where: Where) -> bool:
+    """Whether all that Kubernetes made in the network can only be this cluster's."""
+    return where.ours and not where.others
+
+
+def _is_seed(where: Where, item: Item, balancers: set[str]) -> bool:
+    """Whether something is the cluster's by itself."""
+    if item.name in balancers and (_is_kubernetes(item) or re.fullmatch(r"a[0-9a-f]{31}", item.name)):
+        return True
+    if item.kind.collection == "targetPools":
+        return _has_nodes(where, item.body.get("instances") or [])
+    if tail(item.body.get("network")) == where.network and _is_kubernetes(item):
+        return _alone(where)
+    return False
+
+
+def _has_nodes(where: Where, instances: t.Sequence[str]) -> bool:
+    """Whether all of a pool's machines are nodes of the cluster; a longer name may be another cluster's."""
+    if any(other.startswith(f"{where.cluster}-") for other in where.others):
+        return False
+    nodes = re.compile(rf"gke-{re.escape(where.cluster)}-.+-[0-9a-f]{{8}}-[a-z0-9]{{4}}")
+    return bool(instances) and all(nodes.fullmatch(tail(url).rpartition("/")[2]) for url in instances)
+
+
+def _references(body: JSON) -> set[str]:
+    """All that a resource refers to."""
+    found: set[str] = set()
+
+    def walk(value: t.Any) -> None:
+        if isinstance(value, dict):
+            for each in value.values():
+                walk(each)
+        elif isinstance(value, list):
+            for each in value:
+                walk(each)
+        elif isinstance(value, str) and "projects/" in value:
+            found.add(tail(value))
+
+    walk({key: value for key, value in body.items() if key != "selfLink"})
+    return found
+
+
+def _follow(network: t.Sequence[Item], taken: dict[str, Item], balancers: set[str]) -> None:
+    """Take what refers to what was taken, and what only that refers to, as long as Kubernetes made it."""
+    references = {item.path: _references(item.body) for item in network}
+    more = True
+    while more:
+        more = False
+        for item in network:
+            if item.path in taken or item.kind.collection == "firewalls" or not _is_kubernetes(item):
+                continue
+            users = {path for path, used in references.items() if item.path in used}
+            refers = bool(references[item.path] & set(taken))
+            if refers or (users and users <= set(taken)):
+                taken[item.path] = item
+                balancers.add(item.name)
+                more = True
+        for item in network:  # an address has no reference to its rule, but the rule's name, or the rule as its user
+            if item.kind.collection == "addresses" and item.path not in taken and item.name in balancers:
+                taken[item.path] = item
+
+
+def _disks(where: Where, disks: t.Sequence[Item]) -> tuple[list[Item], list[str]]:
+    taken, unclear = [], []
+    for item in disks:
+        labels, description = item.body.get("labels") or {}, _description(item.body)
+        namespace = description.get(_CREATED_FOR)
+        cluster, location = labels.get(_CLUSTER_NAME), labels.get(_CLUSTER_LOCATION)
+        if cluster is not None:
+            mine = cluster == where.cluster and location in (None, where.location)
+        elif namespace is None:
+            continue
+        else:
+            mine = namespace in where.namespaces or bool(
+                re.match(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-", item.name)
+            )
+            if not mine:
+                claim = description.get("kubernetes.io/created-for/pvc/name")
+                unclear.append(
+                    f"disk {item.name}: it was made for volume claim {namespace}/{claim} of a cluster that it does not "
+                    "name"
+                )
+        if mine and item.body.get("users"):
+            unclear.append(f"disk {item.name}: a machine uses it")
+        elif mine:
+            taken.append(item)
+    return taken, unclear
