@@ -285,6 +285,12 @@ PARTS = [
     Part("molecule-image", "the role image against a registry", molecule("image"), limit=3600),
     Part("molecule-default", "a whole deployment on kind, from nothing to nothing", default, limit=3600),
     Part(
+        "molecule-gke",
+        "GKE, by a fake of Google's APIs that hands out a kind cluster",
+        molecule("gke"),
+        limit=3600,
+    ),
+    Part(
         "molecule-diagnosis",
         "what dask_wait says about deployments that cannot come up",
         molecule("diagnosis"),

@@ -74,28 +74,44 @@ def nodes(pool: JSON, zones: int) -> tuple[int, int]:
     return int(scaling.get("minNodeCount") or 0) * zones, int(scaling.get("maxNodeCount") or 0) * zones
 
 
-def cost_per_hour(cluster: JSON, table: JSON, pools: t.Sequence[JSON] | None = None) -> JSON:
-    """The least and the most that a cluster costs per hour with its pools or with C(pools), and what has no price.
+class Nodes(t.NamedTuple):
+    """So many nodes of a machine type."""
 
-    An Autopilot cluster's pods are charged by what they ask for, which is not known here.
-    """
-    region = re.sub(r"-[a-z]$", "", str(cluster.get("location") or ""))
-    factor = float(table["regions"].get(region, 1.0))
+    machine_type: str
+    spot: bool
+    least: int
+    most: int
+
+
+def cost_per_hour(cluster: JSON, table: JSON, pools: t.Sequence[JSON] | None = None) -> JSON:
+    """The least and the most that a cluster costs per hour with its pools or with C(pools), as the API has them."""
     zones = len(cluster.get("locations") or []) or 1
-    low = high = float(table["cluster"])
-    unknown: set[str] = set()
+    groups = []
     for pool in (cluster.get("nodePools") or []) if pools is None else pools:
         config = pool.get("config") or {}
         kind = config.get("machineType") or DEFAULT_MACHINE_TYPE
-        price = table["machine_types"].get(kind)
+        groups.append(Nodes(kind, bool(config.get("spot") or config.get("preemptible")), *nodes(pool, zones)))
+    autopilot = bool((cluster.get("autopilot") or {}).get("enabled"))
+    return estimate(str(cluster.get("location") or ""), autopilot, groups, table)
+
+
+def estimate(location: str, autopilot: bool, groups: t.Iterable[Nodes], table: JSON) -> JSON:
+    """The least and the most that a cluster of such nodes costs per hour, and what has no price.
+
+    An Autopilot cluster's pods are charged by what they ask for, which is not known here.
+    """
+    factor = float(table["regions"].get(re.sub(r"-[a-z]$", "", location), 1.0))
+    low = high = float(table["cluster"])
+    unknown: set[str] = set()
+    for group in groups:
+        price = table["machine_types"].get(group.machine_type)
         if price is None:
-            unknown.add(kind)
+            unknown.add(group.machine_type)
             continue
         hourly = float(price["on_demand"])
-        if config.get("spot") or config.get("preemptible"):
+        if group.spot:
             hourly = float(price.get("spot", hourly * SPOT))
-        least, most = nodes(pool, zones)
-        low, high = low + least * hourly * factor, high + most * hourly * factor
-    if (cluster.get("autopilot") or {}).get("enabled"):
+        low, high = low + group.least * hourly * factor, high + group.most * hourly * factor
+    if autopilot:
         unknown.add("Autopilot's pods")
     return {"min": round(low, 4), "max": round(high, 4), "currency": "USD", "unknown": sorted(unknown)}

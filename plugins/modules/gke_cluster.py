@@ -215,6 +215,10 @@ options:
         type: str
         choices: [auto, dns, ip, private]
         default: auto
+  prices:
+    description: Prices in USD per hour, as for M(daskops.kubernetes.gke_node_pool).
+    type: dict
+    default: {}
   timeout:
     description: Seconds after which all of it is given up. Operations of Google's that run then go on.
     type: int
@@ -291,6 +295,17 @@ ca_certificate:
   description: Certificate of its CA, in base64. Empty in check mode if the cluster is not there yet.
   returned: unless O(state=absent)
   type: str
+managed:
+  description: Whether this module has made the cluster, and so may delete it.
+  returned: unless O(state=absent)
+  type: bool
+cost_per_hour:
+  description:
+    - An estimate in USD, with the fewest and the most nodes, from a table that O(prices) corrects.
+    - Disks, traffic and discounts are not in it, nor is what C(unknown) names.
+  returned: unless O(state=absent)
+  type: dict
+  sample: {min: 0.23, max: 6.4, currency: USD, unknown: []}
 calls:
   description: The requests that were sent or, in check mode, will be sent, apart from those that only read.
   returned: always
@@ -350,7 +365,7 @@ differences:
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_cluster, _gke_kubeconfig
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke, _gke_cluster, _gke_cost, _gke_kubeconfig
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GKE_KUBECONFIG, GKE_NODE_POOL
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import Google
@@ -422,6 +437,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "deletion_protection": {"type": "bool", "default": True},
     "recreate": {"type": "bool", "default": False},
     "kubeconfig": GKE_KUBECONFIG,
+    "prices": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 2400},
     "wait": {"type": "bool", "default": True},
 }
@@ -447,6 +463,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     params = with_pools(module.params)
     if params["kubeconfig"]:
         _gke_kubeconfig.check_path(params["kubeconfig"]["path"])
+    prices = _gke_cost.prices(params["prices"])
     progress = Progress()
     google = Google(params)
     result = _gke_cluster.apply(google, params, module.check_mode, progress.say)
@@ -455,6 +472,8 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     if params["state"] != "absent":
         cluster = result["cluster"]
         result["endpoint"] = cluster.get("endpoint") or ""
+        result["managed"] = _gke.is_managed(cluster.get("resourceLabels"))
+        result["cost_per_hour"] = _gke_cost.cost_per_hour(cluster, prices)
         result["ca_certificate"] = (cluster.get("masterAuth") or {}).get("clusterCaCertificate") or ""
         if params["kubeconfig"]:
             plugin = module.get_bin_path(_gke_kubeconfig.PLUGIN) is not None

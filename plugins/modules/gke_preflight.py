@@ -33,6 +33,10 @@ options:
     type: list
     elements: dict
     default: []
+  prices:
+    description: Prices in USD per hour, as for M(daskops.kubernetes.gke_node_pool).
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - daskops.kubernetes._gcp
   - daskops.kubernetes._gke_resources
@@ -119,6 +123,17 @@ estimates:
       description: Their disks.
       type: int
       sample: 3300
+cluster_exists:
+  description: Whether the cluster is there.
+  returned: success
+  type: bool
+cost_per_hour:
+  description:
+    - An estimate in USD, with the fewest and the most nodes, from a table that O(prices) corrects.
+    - Disks, traffic and discounts are not in it, nor is what C(unknown) names.
+  returned: success
+  type: dict
+  sample: {min: 0.23, max: 6.4, currency: USD, unknown: []}
 actions:
   description: What M(daskops.kubernetes.gke_resources) would do with the same options.
   returned: success
@@ -134,7 +149,12 @@ problems:
 
 import typing as t
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_facts, _gke_preflight, _gke_resources
+from ansible_collections.daskops.kubernetes.plugins.module_utils import (
+    _gke_cost,
+    _gke_facts,
+    _gke_preflight,
+    _gke_resources,
+)
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GKE_RESOURCES
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import Google, check_project
@@ -147,6 +167,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **GKE_RESOURCES,
     "cluster": {"type": "dict"},
     "pools": {"type": "list", "elements": "dict", "default": []},
+    "prices": {"type": "dict", "default": {}},
 }
 PARTS = ("network", "subnetwork", "nat", "node_service_account", "artifact_registry", "workload_identity")
 PATIENCE = 20.0  # seconds for an API that is overloaded: who checks does not want to wait for long
@@ -155,6 +176,7 @@ PATIENCE = 20.0  # seconds for an API that is overloaded: who checks does not wa
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """All checks; raises with all problems at once."""
     params = module.params
+    prices = _gke_cost.prices(params["prices"])
     problems: list[str] = []
     try:
         check_project(params["project"])
@@ -188,6 +210,11 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     facts = gathered.facts
     for warning in _gke_preflight.warnings(asked, facts):
         module.warn(warning)
+    estimates = _gke_preflight.estimates(asked, facts)
+    nodes = [
+        _gke_cost.Nodes(pool["machine_type"], pool["spot"], pool["min_nodes"], pool["max_nodes"])
+        for pool in estimates["pools"]
+    ]
     return {
         "project_number": facts.number,
         "zones": _gke_preflight.zones_of(asked, facts),
@@ -196,7 +223,9 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
             for (_zone, kind), machine in facts.machines.items()
             if machine
         },
-        "estimates": _gke_preflight.estimates(asked, facts),
+        "cluster_exists": facts.cluster is not None,
+        "estimates": estimates,
+        "cost_per_hour": _gke_cost.estimate(asked.location, asked.autopilot, nodes, prices),
         "actions": gathered.plan.actions,
     }
 
