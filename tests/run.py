@@ -291,6 +291,12 @@ PARTS = [
         limit=3600,
     ),
     Part(
+        "molecule-gke-autopilot",
+        "the same with Autopilot, whose rules are an admission policy",
+        molecule("gke_autopilot"),
+        limit=3600,
+    ),
+    Part(
         "molecule-diagnosis",
         "what dask_wait says about deployments that cannot come up",
         molecule("diagnosis"),
