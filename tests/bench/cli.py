@@ -25,6 +25,7 @@ FIGURES = {
     "unchanged": "site.yml again, unchanged",
     "apply": "from apply to registered, side by side with kubectl and a poll every 50 ms",
     "deploy": "from the start of the deploy phase to registered workers",
+    "gke": "roles/gke again, unchanged, against the fake Google Cloud",
     "image": "building the image, cold and unchanged, and its size",
 }
 RESULT = ROOT / "build" / "bench.json"
@@ -57,7 +58,7 @@ def main() -> int:
 
 def _measure(figures: list[str], runs: int, cold: int) -> int:
     # Imported here, so that --help needs neither Dask nor Kubernetes.
-    from tests.bench import cluster, deployments, images, waiting
+    from tests.bench import clouds, cluster, deployments, images, waiting
 
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} CPUs, load {load:.1f} at the start\n\n{stats.HEADER}", flush=True)
@@ -84,7 +85,8 @@ def _measure(figures: list[str], runs: int, cold: int) -> int:
         take("deploy", lambda: deployments.deploy(bed, runs))
 
     take("wait", lambda: waiting.measure(runs))
-    if set(figures) - {"wait"}:
+    take("gke", lambda: clouds.gke(runs))
+    if set(figures) - {"wait", "gke"}:
         try:
             with cluster.bed() as bed:
                 with_cluster(bed)
