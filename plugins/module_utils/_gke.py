@@ -44,6 +44,7 @@ _LINKS = {"network", "subnetwork", "privateEndpointSubnetwork", "bootDiskKmsKey"
 _VERSIONS = {"initialClusterVersion", "version"}
 # Maps that are given as a whole; of all others, what is not given stays.
 _WHOLE = {"maintenanceExclusions"}
+_LABELS = {"labels", "resourceLabels"}
 # What the API says and does not take back, wherever it is in a field that can be changed.
 OUTPUT_ONLY = {
     "autoUpgradeStartTime",
@@ -51,9 +52,12 @@ OUTPUT_ONLY = {
     "currentState",
     "decryptionKeys",
     "description",
+    "duration",
     "effectiveCpuReservedMillicore",
     "effectiveMemoryReservedMib",
     "endpoint",
+    "lastDisruptionTime",
+    "lastMinorVersionDisruptionTime",
     "lastOperationErrors",
     "membership",
     "peeringName",
@@ -63,6 +67,8 @@ OUTPUT_ONLY = {
     "privateEndpoint",
     "publicEndpoint",
 }
+# What it only says there, and takes elsewhere.
+OUTPUT_ONLY_WITHIN = {"exclusionUntilEndOfSupport": {"startTime", "endTime"}, "networkConfig": {"networkTierConfig"}}
 # Of these, one excludes the others.
 _ALTERNATIVES: tuple[tuple[set[str], ...], ...] = (
     ({"dailyMaintenanceWindow"}, {"recurringWindow"}, {"recurringMaintenanceWindow"}),
@@ -252,23 +258,28 @@ def differences(wanted: JSON, found: JSON, at: Path = ()) -> list[tuple[Path, t.
     return result
 
 
-def merge(base: t.Any, over: t.Any) -> t.Any:
-    """C(base) with what C(over) holds; what is null in it goes."""
+def merge(base: t.Any, over: t.Any, keep: bool = False, key: str = "") -> t.Any:
+    """C(base) with what C(over) holds; what is null in it goes.
+
+    With C(keep), labels that are null stay so: they say that a label is to go, of whatever that is to come to.
+    """
     if not isinstance(base, dict) or not isinstance(over, dict):
         return over
+    if keep and key in _LABELS:
+        return {**base, **over}
     result = dict(base)
     for alternatives in _ALTERNATIVES:
         for chosen in alternatives:
-            if any(over.get(key) is not None for key in chosen):
-                for key in set().union(*alternatives) - chosen:
-                    result.pop(key, None)
-    for key, value in over.items():
+            if any(over.get(name) is not None for name in chosen):
+                for name in set().union(*alternatives) - chosen:
+                    result.pop(name, None)
+    for name, value in over.items():
         if value is None:
-            result.pop(key, None)
-        elif key in _WHOLE:
-            result[key] = value
+            result.pop(name, None)
+        elif name in _WHOLE:
+            result[name] = value
         else:
-            result[key] = merge(result.get(key), value)
+            result[name] = merge(result.get(name), value, keep, name)
     return result
 
 
@@ -279,10 +290,11 @@ def clean(value: t.Any) -> t.Any:
     return [clean(inner) for inner in value] if isinstance(value, list) else value
 
 
-def strip(value: t.Any) -> t.Any:
+def strip(value: t.Any, within: str = "") -> t.Any:
     """C(value) without what the API only says."""
     if isinstance(value, dict):
-        return {key: strip(inner) for key, inner in value.items() if key not in OUTPUT_ONLY}
+        gone = OUTPUT_ONLY | OUTPUT_ONLY_WITHIN.get(within, set())
+        return {key: strip(inner, key) for key, inner in value.items() if key not in gone}
     return [strip(inner) for inner in value] if isinstance(value, list) else value
 
 

@@ -238,14 +238,14 @@ def want(params: JSON, project: str) -> Want:
         )
     resource: JSON = {"name": name}
     for place, value in _mapped(params, project, autopilot):
-        resource = merge(resource, nest(tuple(place.split(".")), value))
+        resource = merge(resource, nest(tuple(place.split(".")), value), keep=True)
     if pools:
         account = params.get("node_service_account")
         wanted = [_gke_node_pool.want(pool, name, location, account) for pool in pools]
         _refuse_twice([pool.name for pool in wanted], where)
         zones = len(params.get("node_locations") or []) or (1 if is_zone(location) else 3)
         resource["nodePools"] = [_gke_node_pool.create_body(pool, zones) for pool in wanted]
-    resource = merge(resource, spec)
+    resource = merge(resource, spec, keep=True)
     _check_ranges(resource, where)
     protected = params.get("deletion_protection") is not False
     defaults: JSON = {"resourceLabels": {**MANAGED, PROTECTION: "true" if protected else "false"}}
@@ -434,7 +434,7 @@ def plan_present(wanted: Want, found: JSON | None) -> ClusterPlan:
     what = f"cluster {wanted.name}"
     if found is not None and found.get("status") == "STOPPING":
         found = None  # whoever deletes it, it is gone when that has ended
-    desired = t.cast("JSON", merge(wanted.defaults, wanted.resource))
+    desired = t.cast("JSON", merge(wanted.defaults, wanted.resource, keep=True))
     if found is None:
         create = _create(wanted, desired)
         return ClusterPlan((create,), None, (create.body or {})["cluster"])

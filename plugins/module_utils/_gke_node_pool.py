@@ -202,7 +202,7 @@ def want(params: JSON, cluster: str, location: str, service_account: str | None 
         },
         "management": {"autoRepair": True, "autoUpgrade": True},
     }
-    resource = merge(resource, params.get("spec") or {})
+    resource = merge(resource, params.get("spec") or {}, keep=True)
     if not is_managed({**MANAGED, **(lookup(resource, ("config", "resourceLabels")) or {})}):
         raise DaskopsError(f"{where}: the resource label managed-by is this module's own; take another key.")
     return Want(name, True, resource, defaults, count, bool(params.get("recreate")))
@@ -314,7 +314,7 @@ def updates(wanted: JSON, found: JSON, path: str, what: str) -> tuple[list[Call]
         current = lookup(found, place)
         if same(value, current, place[-1]):
             continue
-        sent = strip(_value(value, current))
+        sent = strip(_value(value, current), place[-1])
         if row.update == "diskSizeGb":
             sent = str(sent)  # an int64 in the request, an int32 in the resource
         bodies.setdefault(row.group or row.update, {})[row.update] = {row.inner: sent} if row.inner else sent
@@ -370,7 +370,7 @@ def plan(
     create = Call("POST", f"{parent}/nodePools", "create", f"create {what}", tuple(sorted(body)), {"nodePool": body})
     if found is None:
         return PoolPlan(wanted.name, (create,), None, body)
-    desired = t.cast("JSON", merge(wanted.defaults, wanted.resource) if ours else wanted.resource)
+    desired = t.cast("JSON", merge(wanted.defaults, wanted.resource, keep=True) if ours else wanted.resource)
     failed = found.get("status") == "ERROR"
     calls, fixed = updates(desired, found, path, what)
     if fixed or failed:
@@ -433,8 +433,12 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
     parent = cluster_path(google.project, params["location"], params["cluster"])
     cluster = google.find("container", parent)
     where = f"Cluster {params['cluster']} in {params['location']} of project {google.project}"
+    warnings: list[str] = []
     if cluster is None:
-        raise DaskopsError(f"{where} does not exist, so it has no node pools; create it first (gke_cluster).")
+        if not check:
+            raise DaskopsError(f"{where} does not exist, so it has no node pools; create it first (gke_cluster).")
+        warnings.append(f"{where} does not exist; in check mode it is taken as one that will be there, with no pools.")
+        cluster = {"location": params["location"]}
     if lookup(cluster, ("autopilot", "enabled")):
         raise DaskopsError(f"{where} is an Autopilot cluster, which makes its nodes itself; leave out its node pools.")
     found = {pool["name"]: pool for pool in cluster.get("nodePools") or []}
@@ -453,7 +457,6 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
 
     plans = [planned(pool, found.get(pool.name)) for pool in wanted]  # all of them before anything is sent
     made: list[Call] = [call for each in plans for call in each.calls]
-    warnings: list[str] = []
     if made and not check:
         busy = [(pool, each) for pool, each in zip(wanted, plans, strict=True) if each.calls]
         with ThreadPoolExecutor(min(len(busy), PARALLEL)) as threads:

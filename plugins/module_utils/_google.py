@@ -307,7 +307,7 @@ class Google:
     def _refusal(self, method: str, service: str, path: str, answer: requests.Response) -> GoogleError:
         code = int(answer.status_code)
         status, text, reason, metadata = read_error(code, answer.content)
-        hint = _hint(code, status, text, reason, metadata, self.project, self.auth_kind)
+        hint = _hint(code, status, text, reason, metadata, service, self.project, self.auth_kind)
         message = (
             f"Project {self.project}: {method} {service} {path} was answered {f'{code} {status}'.strip()}: "
             f"{_one_line(text)}{hint and f'; {hint}'}."
@@ -359,14 +359,14 @@ def credentials(params: JSON, iamcredentials: str) -> t.Any:
                 "auth_kind is serviceaccount and there is no key; give service_account_file or "
                 "service_account_contents, or GCP_SERVICE_ACCOUNT_FILE in the environment."
             )
-    except google.auth.exceptions.DefaultCredentialsError as error:
-        raise GoogleError(
-            f"No credentials for Google Cloud were found: {_one_line(str(error).split('. To set up')[0])}; "
-            f"{_remedy(kind)}.",
-            401,
-            "UNAUTHENTICATED",
-        ) from error
     except (ValueError, OSError, google.auth.exceptions.GoogleAuthError) as error:
+        if kind == "application":
+            raise GoogleError(
+                f"No credentials for Google Cloud were found: {_one_line(str(error).split('. To set up')[0])}; "
+                f"{_remedy(kind)}.",
+                401,
+                "UNAUTHENTICATED",
+            ) from error
         where = "service_account_contents" if contents else f"the file {file}"
         raise DaskopsError(
             f"{where} is no key of a service account: {_one_line(error)}; "
@@ -420,11 +420,17 @@ def read_error(code: int, content: bytes) -> tuple[str, str, str, dict[str, str]
 
 
 def _hint(
-    code: int, status: str, text: str, reason: str, metadata: dict[str, str], project: str, auth_kind: str
+    code: int,
+    status: str,
+    text: str,
+    reason: str,
+    metadata: dict[str, str],
+    service: str,
+    project: str,
+    auth_kind: str,
 ) -> str:
     if reason in ("SERVICE_DISABLED", "accessNotConfigured"):
-        named = re.search(r"\b([a-z]+\.googleapis\.com)\b", text)
-        api = metadata.get("service") or (named[1] if named else "")
+        api = metadata.get("service") or f"{service}.googleapis.com"
         return f"enable it: gcloud services enable {api} --project {project}"
     if reason == "BILLING_DISABLED":
         return f"link project {project} to a billing account"

@@ -36,6 +36,10 @@ def reaches_a_cluster(module: str) -> bool:
     return f"{COLLECTION}._auth" in documentation(module)["extends_documentation_fragment"]
 
 
+def reaches_google(module: str) -> bool:
+    return f"{COLLECTION}._gcp" in documentation(module)["extends_documentation_fragment"]
+
+
 def structure(options: dict[str, dict[str, t.Any]], suboptions: str) -> dict[str, t.Any]:
     """An option as far as specification and documentation have to agree on it."""
     return {
@@ -63,10 +67,17 @@ def test_the_action_group_holds_what_reaches_a_cluster() -> None:
     ]
 
 
+def test_the_action_group_gke_holds_what_reaches_google() -> None:
+    group = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["gke"]
+    assert {"metadata": {"extend_group": ["google.cloud.gcp"]}} in group
+    assert sorted(name for name in group if isinstance(name, str)) == [name for name in MODULES if reaches_google(name)]
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_says_that_it_is_in_the_action_group(module: str) -> None:
     fragments = documentation(module)["extends_documentation_fragment"]
     assert reaches_a_cluster(module) == (f"{COLLECTION}._attributes.ACTIONGROUP" in fragments)
+    assert reaches_google(module) == (f"{COLLECTION}._attributes.ACTIONGROUP_GKE" in fragments)
 
 
 @pytest.mark.parametrize("module", MODULES)

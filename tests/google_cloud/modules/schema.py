@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
+
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import OUTPUT_ONLY_WITHIN
 
 from tests.fakes.google_cloud import contract
 
@@ -36,7 +39,7 @@ def leaves(schema: JSON, path: Path = ()) -> t.Iterator[tuple[Path, JSON]]:
 
 def is_output(schema: JSON) -> bool:
     """The API says it and does not take it."""
-    return bool(schema.get("readOnly")) or "utput only" in schema.get("description", "")
+    return bool(schema.get("readOnly")) or bool(re.match(r"\[?output[ -]only", schema.get("description", ""), re.I))
 
 
 def outputs(schema: str, seen: frozenset[str] = frozenset()) -> set[str]:
@@ -47,7 +50,7 @@ def outputs(schema: str, seen: frozenset[str] = frozenset()) -> set[str]:
             found.add(name)
         ref = inner.get("$ref") or inner.get("items", {}).get("$ref") or ""
         if ref and ref not in seen:
-            found |= outputs(ref, seen | {ref})
+            found |= outputs(ref, seen | {ref}) - OUTPUT_ONLY_WITHIN.get(name, set())
     return found
 
 
