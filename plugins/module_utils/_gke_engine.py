@@ -271,7 +271,7 @@ class Engine:
         if isinstance(step.effect, core.PolicyChange):
             change = step.effect
             self._patiently(lambda: reread(lambda: self._change_policy(change)))
-            self.say(f"{words}: done")
+            self.say(f"change {step.thing}: done")
             return
         self._call(step.effect, words)
 

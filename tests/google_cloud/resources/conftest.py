@@ -77,6 +77,8 @@ class Modules:
         with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
             module.main()
         result = t.cast("JSON", json.loads(self._capsys.readouterr().out))
+        # A URL that is fixed would have come by the proxy, and so with the name of a host of Google's.
+        assert {record.host for record in self.cloud.requests} <= {""}
         assert bool(ended.value.code) == bool(result.get("failed")), result
         if result.get("failed") and not ansibles_own:
             assert "\n" not in result["msg"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import json
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _google
@@ -557,6 +558,23 @@ def test_operations_that_fail(modules: Modules, cloud: FakeCloud, method: str, k
     cloud.state.operations.all.clear()
     assert not modules.resources(**everything()).get("failed")  # the next run does the rest
     assert not modules.resources(**everything())["changed"]
+
+
+def test_a_token_that_expires_in_the_middle_of_a_wait(modules: Modules, cloud: FakeCloud) -> None:
+    cloud.fail("compute.globalOperations.get", "token_expired")
+    result = modules.resources(**everything())
+    assert "no access token could be had by auth_kind accesstoken" in result["msg"]
+    assert "create subnetwork dask" in result["not_done"]
+    cloud.settle()
+    assert not modules.resources(**everything()).get("failed")
+
+
+def test_a_key_gets_a_new_token_in_the_middle_of_a_wait(modules: Modules, cloud: FakeCloud, tmp_path: Path) -> None:
+    cloud.fail("compute.globalOperations.get", "token_expired")
+    key = cloud.key_file(tmp_path / "key.json")
+    result = modules.resources(auth_kind="serviceaccount", service_account_file=str(key), **everything())
+    assert not result.get("failed"), result["msg"]
+    assert cloud.state.failures.waiting == []
 
 
 def test_a_failure_says_what_was_done_before(modules: Modules, cloud: FakeCloud) -> None:
