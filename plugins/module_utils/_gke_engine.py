@@ -77,7 +77,7 @@ def calls(google: Google, spec: core.Spec, absent: bool = False) -> dict[str, t.
         found[key] = lambda: google.find("compute", f"compute/v1/{path}")
 
     if spec.network:
-        compute("network", spec.network_path)
+        found["network"] = lambda: _network(google, spec)
     if spec.subnetwork:
         compute("subnetwork", spec.subnetwork_path)
     if spec.nat:
@@ -102,6 +102,17 @@ def _clusters(google: Google, path: str) -> tuple[JSON, ...]:
     except GoogleError as error:
         if error.reason == "SERVICE_DISABLED":
             return ()
+        raise
+
+
+def _network(google: Google, spec: core.Spec) -> JSON | None:
+    """The network; of a shared VPC one may be allowed to use a subnetwork, and not to look at the rest."""
+    try:
+        return google.find("compute", f"compute/v1/{spec.network_path}")
+    except GoogleError as error:
+        adopted = spec.host != spec.project and not (spec.network or {})["create"]
+        if adopted and error.code == 403 and error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
+            return {"name": (spec.network or {})["name"]}
         raise
 
 
