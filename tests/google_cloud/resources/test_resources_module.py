@@ -473,6 +473,18 @@ def test_nothing_goes_that_another_cluster_uses(modules: Modules, cloud: FakeClo
 
 
 @pytest.mark.usefixtures("made")
+def test_a_network_stays_as_long_as_others_have_subnetworks_in_it(modules: Modules, cloud: FakeCloud) -> None:
+    theirs = f"{COMPUTE}/regions/us-east1/subnetworks/theirs"
+    cloud.put(
+        theirs, {"name": "theirs", "selfLink": link(theirs), "network": link(NETWORK), "ipCidrRange": "10.99.0.0/24"}
+    )
+    result = modules.resources(**everything(), state="absent")
+    assert result["kept"] == ["network dask: there are subnetworks of others in it (theirs)"]
+    assert {NETWORK, theirs} <= set(cloud.state.resources)
+    assert SUBNETWORK not in cloud.state.resources
+
+
+@pytest.mark.usefixtures("made")
 def test_what_was_made_for_another_cluster_stays(modules: Modules, cloud: FakeCloud) -> None:
     params = everything()
     params["cluster"]["name"] = "second"
