@@ -31,8 +31,9 @@ from tests.fakes.google_cloud.errors import (
     not_found,
 )
 from tests.fakes.google_cloud.failures import Failure
-from tests.fakes.google_cloud.iam import Iam, Policies
+from tests.fakes.google_cloud.iam import Iam
 from tests.fakes.google_cloud.node_pools import PoolHook
+from tests.fakes.google_cloud.policies import Policies
 from tests.fakes.google_cloud.resourcemanager import ResourceManager
 from tests.fakes.google_cloud.serviceusage import ServiceUsage
 from tests.fakes.google_cloud.state import Call, Identity, Settings, State
@@ -93,6 +94,8 @@ class Cloud:
         self.records: list[Record] = []
         self.lock = threading.RLock()
         self._log = log
+        if log:
+            log.parent.mkdir(parents=True, exist_ok=True)
         self._hook = hook
         self.keys: dict[str, t.Any] = {}
         self.reset()
@@ -166,6 +169,9 @@ class Cloud:
         query = parse_qs(url.query, keep_blank_values=True)
         if request.host in METADATA_HOSTS or url.path.startswith("/computeMetadata") or url.path == "/":
             record.service, record.writes = "metadata", False
+            # The guide to VM metadata: a request without this header is refused.
+            if request.headers.get("Metadata-Flavor") != "Google":
+                raise ApiError("PERMISSION_DENIED", "Missing required header: Metadata-Flavor")
             found = self.tokens.metadata(url.path, query.get("recursive") == ["true"])
             return Answer(200, found, {"Metadata-Flavor": "Google"})
         if url.path in _TOKEN_PATHS and request.host in ("", "oauth2.googleapis.com", "www.googleapis.com"):
@@ -221,6 +227,8 @@ class Cloud:
         if service == "serviceusage" and "v1Id1" in params:
             named.append(params["v1Id1"])
         known = {self.settings.project, self.settings.project_number}
+        if service == "compute":
+            known.update(self.settings.other_projects)
         for project in named:
             if project in known or (project == "-" and service in ("iam", "iamcredentials")):
                 continue

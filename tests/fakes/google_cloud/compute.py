@@ -88,7 +88,7 @@ class Compute(Generic):
         }
         for place in ("region", "zone"):
             if place in call.params:
-                resource[place] = link(f"projects/{self._state.settings.project}/{place}s/{call.params[place]}")
+                resource[place] = link(f"{'/'.join(call.path.split('/')[:2])}/{place}s/{call.params[place]}")
         match call.method.collection:
             case "networks":
                 resource |= {"autoCreateSubnetworks": call.body.get("autoCreateSubnetworks", True)}

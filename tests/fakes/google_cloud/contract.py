@@ -147,7 +147,7 @@ class Document:
         return t.cast("JSON", self.schemas[schema].get("properties", {}))
 
     def read_query(self, method: Method, query: dict[str, list[str]]) -> dict[str, str]:
-        """The query's parameters, the last value of each; raises ApiError for what the method does not know."""
+        """The query's parameters, repeated ones joined by commas; raises ApiError for what the method does not know."""
         problems = _Findings(strict=False)
         known = {**self._parameters, **method.parameters}
         values: dict[str, str] = {}
@@ -164,7 +164,7 @@ class Document:
                     problems.value(name, "TYPE_INT32", value)
                 if "enum" in known[name] and value not in known[name]["enum"] and name != "$.xgafv":
                     problems.value(name, "TYPE_ENUM", value)
-            values[name] = all_values[-1]
+            values[name] = ",".join(all_values) if known[name].get("repeated") else all_values[-1]
         for name, parameter in method.parameters.items():
             if parameter.get("required") and parameter.get("location") == "query" and name not in values:
                 problems.add(name, f"Required parameter: {name}")

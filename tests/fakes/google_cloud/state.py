@@ -22,6 +22,7 @@ class Settings:
 
     project: str = "fake-project"
     project_number: str = "123456789012"
+    other_projects: tuple[str, ...] = ()  # that have networks, such as the host of a shared VPC
     token: str = "ya29.fake-token"  # the access token that its token endpoints hand out
     account: str = "ci@fake-project.iam.gserviceaccount.com"  # whose token this is
     operation_polls: int = 2  # an operation is done when it was looked at so often,
