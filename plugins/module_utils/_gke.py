@@ -320,6 +320,13 @@ def without(resource: JSON, path: Path) -> JSON:
     return {**resource, path[0]: inner} if inner else without(resource, path[:1])
 
 
+def public(resource: JSON) -> JSON:
+    """A cluster without the secrets that old ones have."""
+    secrets = ("clientKey", "password")
+    access = {key: value for key, value in (resource.get("masterAuth") or {}).items() if key not in secrets}
+    return {**resource, "masterAuth": access} if "masterAuth" in resource else resource
+
+
 def picture(resource: JSON | None, wanted: JSON) -> JSON:
     """What of a resource is spoken of, for C(--diff)."""
     result: JSON = {}
@@ -385,7 +392,12 @@ def perform(google: Google, call: Call, deadline: Deadline, say: t.Callable[[str
 def settle(google: Google, location: str, target: str, deadline: Deadline, say: t.Callable[[str], None]) -> None:
     """Wait for whatever operation runs on C(target), as after a request whose answer got lost."""
     time.sleep(SETTLE)
-    listed = google.items("container", f"{location_path(google.project, location)}/operations", "operations")
+    try:
+        listed = google.items("container", f"{location_path(google.project, location)}/operations", "operations")
+    except GoogleError as error:
+        if error.code != 403:
+            raise
+        return  # not everyone may list them; what runs then is met by the next request
     running = [
         pending("container", operation, f"{str(operation.get('operationType', 'operation')).lower()}", google.project)
         for operation in listed

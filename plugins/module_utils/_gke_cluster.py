@@ -221,10 +221,10 @@ def want(params: JSON, project: str) -> Want:
             )
         given = [option for option in ("initial_node_pools", "node_locations") if params.get(option)]
         given += ["spec.nodePools"] if spec.get("nodePools") else []
-        given += [o for o in ("shielded_nodes", "workload_identity") if params.get(o) is False]
+        given += [o for o in ("shielded_nodes", "workload_identity", "dataplane_v2") if params.get(o) is False]
         if given:
             raise DaskopsError(
-                f"{where}: with Autopilot Google makes the nodes, so there is no {' and no '.join(given)} to be given."
+                f"{where}: with Autopilot Google decides about the nodes; leave out {' and '.join(given)}."
             )
     check_zones(params.get("node_locations") or [], location, "node_locations")
     labels = params.get("labels") or {}

@@ -160,7 +160,7 @@ def want(params: JSON, cluster: str, location: str, service_account: str | None 
         "machineType": params.get("machine_type"),
         "diskSizeGb": params.get("disk_size_gb"),
         "diskType": params.get("disk_type"),
-        "imageType": params.get("image_type"),
+        "imageType": params.get("image_type") and params["image_type"].upper(),
         "spot": params.get("spot"),
         "labels": params.get("labels"),
         "taints": _taints(params.get("taints"), where),
@@ -477,7 +477,10 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
                 " ".join(
                     f"Node pool {name} of cluster {params['cluster']}: {error.message}" for name, error in failures
                 ),
-                calls=[call.as_dict() for call in made],
+                calls=[
+                    *(call.as_dict() for call in made),
+                    *(call for _name, error in failures for call in error.details.get("calls", [])),
+                ],
                 failed_pools=[name for name, _error in failures],
             )
         if params.get("wait", True):

@@ -361,12 +361,9 @@ def credentials(params: JSON, iamcredentials: str) -> t.Any:
             )
     except (ValueError, OSError, google.auth.exceptions.GoogleAuthError) as error:
         if kind == "application":
-            raise GoogleError(
-                f"No credentials for Google Cloud were found: {_one_line(str(error).split('. To set up')[0])}; "
-                f"{_remedy(kind)}.",
-                401,
-                "UNAUTHENTICATED",
-            ) from error
+            cause = _one_line(str(error).partition(". To set up")[0])
+            message = f"No credentials for Google Cloud were found: {cause}; {_remedy(kind)}."
+            raise GoogleError(message, 401, "UNAUTHENTICATED") from error
         where = "service_account_contents" if contents else f"the file {file}"
         raise DaskopsError(
             f"{where} is no key of a service account: {_one_line(error)}; "
@@ -446,7 +443,7 @@ def _hint(
         found = _PERMISSION.search(text)
         permission = metadata.get("permission") or (found[1] if found else "")
         if permission:
-            return f"grant this account a role with the permission {permission} in project {project}"
+            return f"grant this account a role with the permission {permission}, if {project} is what is meant"
         return f"ask for the right, or check that {project} is the project that is meant"
     if code == 404 and re.search(rf"projects/{re.escape(project)}['\"]?( was)? not found|project\b.*not found", text):
         return f"check that {project} is the ID of a project (gcloud projects list)"

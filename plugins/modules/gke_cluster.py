@@ -350,7 +350,7 @@ differences:
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_cluster, _gke_kubeconfig
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke, _gke_cluster, _gke_kubeconfig
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GKE_KUBECONFIG, GKE_NODE_POOL
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import Google
@@ -453,10 +453,12 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     for warning in result.pop("warnings", []):
         module.warn(warning)
     if params["state"] != "absent":
-        cluster = result["cluster"]
+        cluster = result["cluster"] = _gke.public(result["cluster"])
         result["endpoint"] = cluster.get("endpoint") or ""
         result["ca_certificate"] = (cluster.get("masterAuth") or {}).get("clusterCaCertificate") or ""
-        if params["kubeconfig"]:
+        if params["kubeconfig"] and not (params["wait"] or cluster.get("endpoint")):
+            module.warn(f"Cluster {params['name']} has no kubeconfig yet, as it is not waited for; run again.")
+        elif params["kubeconfig"]:
             plugin = module.get_bin_path(_gke_kubeconfig.PLUGIN) is not None
             result["kubeconfig"] = _gke_kubeconfig.deliver(
                 params["kubeconfig"], params, cluster, google.project, google.token, plugin, module.check_mode

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from tests.fakes.google_cloud import catalog
-from tests.fakes.google_cloud.errors import JSON, invalid, not_modelled
+from tests.fakes.google_cloud.errors import JSON, invalid
 from tests.fakes.google_cloud.generic import Generic
 from tests.fakes.google_cloud.operations import now
 from tests.fakes.google_cloud.state import Call
@@ -21,14 +21,14 @@ class ArtifactRegistry(Generic):
     label = "Repository"
 
     def handle(self, call: Call) -> JSON:
-        if call.method.collection not in ("repositories", "operations"):
-            raise not_modelled(call.method.id)
-        location = call.params["locationsId"]
-        if location not in _MULTI_REGIONS | set(catalog.REGIONS):
+        location = call.params.get("locationsId", "")
+        if location and location not in _MULTI_REGIONS | set(catalog.REGIONS):
             raise invalid(f"Location {location} is not found or access is unauthorized.")
         return super().handle(call)
 
     def created(self, call: Call, key: str) -> JSON:
+        if call.method.collection != "repositories":
+            return super().created(call, key)
         name = call.query.get("repositoryId", "")
         # API documentation, repositories.create: letters, numbers and hyphens, begins with a letter, does not end with
         # a hyphen.
@@ -46,6 +46,8 @@ class ArtifactRegistry(Generic):
         }
 
     def changed(self, call: Call, key: str, resource: JSON) -> JSON:
+        if call.method.collection != "repositories":
+            return super().changed(call, key, resource)
         if call.body.get("format") not in (None, resource["format"]):
             raise invalid("The format of a repository cannot be changed.")
         return super().changed(call, key, resource) | {"updateTime": now(), "name": resource["name"]}

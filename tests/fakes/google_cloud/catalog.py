@@ -88,7 +88,7 @@ def zones_of(location: str) -> list[str]:
 
 
 def server_config() -> JSON:
-    every = sorted({version for versions in VERSIONS.values() for version in versions}, key=_order, reverse=True)
+    every = sorted({version for versions in VERSIONS.values() for version in versions}, key=order, reverse=True)
     channels = [
         {
             "channel": channel,
@@ -123,5 +123,6 @@ def resolve_version(wanted: str, master: str) -> str | None:
     )
 
 
-def _order(version: str) -> list[int]:
+def order(version: str) -> list[int]:
+    """By what versions are compared."""
     return [int(number) for number in re.findall(r"\d+", version)]

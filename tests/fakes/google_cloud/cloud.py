@@ -31,8 +31,9 @@ from tests.fakes.google_cloud.errors import (
     not_found,
 )
 from tests.fakes.google_cloud.failures import Failure
-from tests.fakes.google_cloud.iam import Iam, Policies
+from tests.fakes.google_cloud.iam import Iam
 from tests.fakes.google_cloud.node_pools import PoolHook
+from tests.fakes.google_cloud.policies import Policies
 from tests.fakes.google_cloud.resourcemanager import ResourceManager
 from tests.fakes.google_cloud.serviceusage import ServiceUsage
 from tests.fakes.google_cloud.state import Call, Identity, Settings, State
@@ -93,6 +94,8 @@ class Cloud:
         self.records: list[Record] = []
         self.lock = threading.RLock()
         self._log = log
+        if log:
+            log.parent.mkdir(parents=True, exist_ok=True)
         self._hook = hook
         self.keys: dict[str, t.Any] = {}
         self.reset()

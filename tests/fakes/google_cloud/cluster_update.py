@@ -57,8 +57,8 @@ NOT_MODELLED = {
     "desiredImageProject",
 }
 
-# Of these, only what is given changes; all else is replaced as a whole. Recorded answers for the first; for the others,
-# gcloud sends a single component and keeps the rest.
+# Of these, only the messages in them that are given change; all else is replaced as a whole. Recorded answers for the
+# first; for the others, gcloud sends a single component and keeps the rest.
 _MERGED = {"controlPlaneEndpointsConfig", "addonsConfig", "monitoringConfig", "privateClusterConfig"}
 
 # UpdateNodePoolRequest: messages that hold one field, which goes elsewhere.

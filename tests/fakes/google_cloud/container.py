@@ -90,7 +90,8 @@ class Container:
             "nodePools": [],
         }
         cluster.setdefault("maintenancePolicy", {})["resourceVersion"] = self._state.etag()
-        cluster["nodePools"] = [self._pools.new(pool, cluster) for pool in pools]
+        for pool in pools:
+            cluster["nodePools"].append(self._pools.new(pool, cluster))
         self._state.resources[key] = cluster
         return key
 
@@ -110,7 +111,7 @@ class Container:
         cluster["currentNodeCount"] = sum(NodePools.count(pool) for pool in cluster["nodePools"])
         cluster["instanceGroupUrls"] = [url for pool in cluster["nodePools"] for url in pool["instanceGroupUrls"]]
         versions = {pool["version"] for pool in cluster["nodePools"]} or {cluster["currentMasterVersion"]}
-        cluster["currentNodeVersion"] = min(versions)
+        cluster["currentNodeVersion"] = min(versions, key=catalog.order)
         if cluster.get("workloadIdentityConfig", {}).get("workloadPool"):
             self._state.identity_pool = True
         # The first pool's configuration is the cluster's, for old clients (discovery: Cluster.nodeConfig).
@@ -155,8 +156,11 @@ class Container:
     def show(self, operation: Operation) -> JSON:
         """An operation, as the API shows it."""
         if not operation.done:
-            return {**operation.shown, "status": "RUNNING"}
+            progress = {"progress": _progress(0)} if operation.kind == "CREATE_CLUSTER" else {}
+            return {**operation.shown, "status": "RUNNING", **progress}
         shown = {**operation.shown, "status": "DONE", "endTime": operation.ended}
+        if operation.kind == "CREATE_CLUSTER":
+            shown["progress"] = _progress(1)
         if failure := operation.failed:
             conditions = "nodepoolConditions" if operation.part else "clusterConditions"
             shown |= {"error": failure.status, "statusMessage": failure.text, conditions: [failure.condition]}
@@ -172,31 +176,22 @@ class Container:
 
     def _create(self, call: Call, location: str) -> JSON:
         key = self.add(call.body.get("cluster", {}), location)
+        cluster = self._state.resources[key]
+        self.touch(cluster)
+        cluster.pop("endpoint", None)  # it has none until it is up
 
         def finish(failure: Failure | None) -> None:
-            cluster = self._state.resources[key]
             if failure is None:
+                defaults.fill_endpoints(cluster, self._state.settings)
                 self.ready(key)
                 return
             # Discovery, Operation.operationType: a cluster whose creation has failed is in the state ERROR.
-            cluster |= {"statusMessage": failure.text, "conditions": [failure.condition], "currentNodeCount": 0}
-            cluster["status"] = "ERROR"
+            cluster.update(status="ERROR", statusMessage=failure.text, conditions=[failure.condition])
+            cluster["currentNodeCount"] = 0
             for pool in cluster["nodePools"]:
                 pool["status"] = "ERROR"
 
-        cluster = self._state.resources[key]
-        self.touch(cluster)
-        for hidden in ("endpoint",):  # it has none until it is up
-            cluster.pop(hidden, None)
-        operation = self.start(
-            "CREATE_CLUSTER", key, lambda failure: self._come_up(key, failure, finish), method=call.method.id
-        )
-        return self.show(operation)
-
-    def _come_up(self, key: str, failure: Failure | None, finish: t.Callable[[Failure | None], None]) -> None:
-        if failure is None:
-            defaults.fill_endpoints(self._state.resources[key], self._state.settings)
-        finish(failure)
+        return self.show(self.start("CREATE_CLUSTER", key, finish, method=call.method.id))
 
     def _cluster(self, call: Call, key: str, cluster: JSON) -> JSON:
         match call.method.action:
@@ -260,11 +255,11 @@ class Container:
         if field == "desiredReleaseChannel" and defaults.autopilot(cluster) and value.get("channel") == "UNSPECIFIED":
             raise invalid("Autopilot clusters must be enrolled in a release channel.")
 
-        def finish(_failure: None) -> None:
+        def change() -> None:
             cluster_update.apply(cluster, place, value)
             self._keep_in_step(cluster, field)
 
-        return self.show(self._change(kind, key, cluster, finish, call.method.id))
+        return self.show(self._change(kind, key, cluster, change, call.method.id))
 
     def _keep_in_step(self, cluster: JSON, field: str) -> None:
         """Fields that say the same in two places."""
@@ -284,11 +279,11 @@ class Container:
         if call.body.get("labelFingerprint") != cluster["labelFingerprint"]:
             raise stale("Labels could not be set due to fingerprint mismatch.")
 
-        def finish(_failure: None) -> None:
+        def change() -> None:
             cluster["resourceLabels"] = call.body.get("resourceLabels", {})
             cluster["labelFingerprint"] = self._state.etag()
 
-        return self.show(self._change("UPDATE_CLUSTER", key, cluster, finish, call.method.id))
+        return self.show(self._change("UPDATE_CLUSTER", key, cluster, change, call.method.id))
 
     def _set_maintenance(self, call: Call, key: str, cluster: JSON) -> JSON:
         policy = call.body.get("maintenancePolicy", {})
@@ -301,17 +296,17 @@ class Container:
         if "dailyMaintenanceWindow" in window:  # recorded answers: its length is not for the user to say
             window["dailyMaintenanceWindow"]["duration"] = "PT4H0M0S"
 
-        def finish(_failure: None) -> None:
+        def change() -> None:
             cluster["maintenancePolicy"] = {**policy, "resourceVersion": self._state.etag()}
 
-        return self.show(self._change("UPDATE_CLUSTER", key, cluster, finish, call.method.id))
+        return self.show(self._change("UPDATE_CLUSTER", key, cluster, change, call.method.id))
 
-    def _change(self, kind: str, key: str, cluster: JSON, change: t.Callable[[None], None], method: str) -> Operation:
+    def _change(self, kind: str, key: str, cluster: JSON, change: t.Callable[[], None], method: str) -> Operation:
         """An operation that changes a cluster, unless it fails."""
 
         def finish(failure: Failure | None) -> None:
             if failure is None:
-                change(None)
+                change()
             self.touch(cluster, "RUNNING")
 
         operation = self.start(kind, key, finish, method=method)
@@ -421,3 +416,13 @@ class Container:
             wanted = given.get("ipAllocationPolicy", {}).get(field)
             if wanted and wanted not in ranges:
                 raise invalid(f'Secondary range "{wanted}" does not exist in subnetwork "{subnetwork}".')
+
+
+def _progress(share: int) -> JSON:
+    """How far a creation is, in the words of recorded answers; the service knows more than none and all."""
+    stages = {"CLUSTER_CONFIGURING": 8, "CLUSTER_DEPLOYING": 12, "CLUSTER_HEALTHCHECKING": 2}
+    metrics = []
+    for name, total in stages.items():
+        metrics.append({"name": name, "intValue": str(total * share)})
+        metrics.append({"name": f"{name}_TOTAL", "intValue": str(total)})
+    return {"metrics": metrics}

@@ -54,7 +54,6 @@ _CLUSTER: JSON = {
         "defaultPodIpv4RangeUtilization": 0.1,
         "podCidrOverprovisionConfig": {},
         "stackType": "IPV4",
-        "useIpAliases": True,
     },
     "legacyAbac": {},
     "loggingConfig": {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS", "WORKLOADS"]}},
@@ -133,14 +132,24 @@ OPTIONAL = {
 
 
 def merged(base: JSON, over: JSON) -> JSON:
-    """Both, messages within messages; what the second has wins, lists as a whole."""
+    """Both, messages within messages; what the second has wins, lists as a whole.
+
+    A message with a plain boolean in it is one as a whole, too: if it is given without, the boolean is false, as the
+    service cannot tell that from not given.
+    """
     result = copy.deepcopy(base)
     for name, value in over.items():
         inner = result.get(name)
+        if isinstance(inner, dict) and name != "ipEndpointsConfig" and _has_plain_boolean(inner):
+            inner = None
         result[name] = (
             merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else copy.deepcopy(value)
         )
     return result
+
+
+def _has_plain_boolean(message: JSON) -> bool:
+    return any(item is True and name not in OPTIONAL for name, item in message.items())
 
 
 def shown(value: t.Any, name: str = "") -> t.Any:
@@ -162,7 +171,9 @@ def _unset(name: str, value: t.Any) -> bool:
 def cluster(given: JSON, location: str, settings: Settings) -> JSON:
     """A new cluster, all but its pools."""
     project = settings.project
-    result = merged(merged(_CLUSTER, _AUTOPILOT if autopilot(given) else {}), given)
+    result = merged(_CLUSTER, given)
+    if autopilot(given):
+        result = merged(result, _AUTOPILOT)
     segment = "zones" if catalog.is_zone(location) else "locations"
     version = catalog.resolve_version(given.get("initialClusterVersion", ""), catalog.DEFAULT_VERSION)
     channel = result["releaseChannel"].get("channel")
@@ -205,6 +216,8 @@ def _fill_network(result: JSON, given: JSON, location: str, project: str) -> Non
     policy.setdefault("clusterSecondaryRangeName", f"gke-{given['name']}-pods-{result['id'][:8]}")
     policy |= {"clusterIpv4Cidr": pods, "clusterIpv4CidrBlock": pods}
     policy |= {"servicesIpv4Cidr": services, "servicesIpv4CidrBlock": services}
+    # Discovery, IPAllocationPolicy.useIpAliases: the service picks if neither is asked for; it picks aliases.
+    policy["useIpAliases"] = not policy.get("useRoutes", False)
     result["clusterIpv4Cidr"], result["servicesIpv4Cidr"] = pods, services
     if result.get("privateClusterConfig", {}).get("enablePrivateNodes"):
         result["networkConfig"].setdefault("defaultEnablePrivateNodes", True)
@@ -243,7 +256,7 @@ def pool(given: JSON, cluster: JSON, settings: Settings) -> JSON:
     """A new pool of a cluster."""
     result = merged(_POOL, given)
     config = result["config"]
-    if "maxSurge" not in given.get("upgradeSettings", {}) and given.get("upgradeSettings"):
+    if given.get("upgradeSettings"):
         result["upgradeSettings"] = {"strategy": "SURGE", **given["upgradeSettings"]}
     fill_disk(config, by_boot_disk="bootDisk" in given.get("config", {}))
     model = "spot" if config.get("spot") else "preemptible" if config.get("preemptible") else "on-demand"

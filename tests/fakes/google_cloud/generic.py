@@ -10,8 +10,8 @@ import typing as t
 
 from tests.fakes.google_cloud.errors import JSON, exists, invalid, not_found, not_modelled, stale
 from tests.fakes.google_cloud.failures import OPERATION
-from tests.fakes.google_cloud.iam import Policies
 from tests.fakes.google_cloud.operations import Finish, Operation
+from tests.fakes.google_cloud.policies import Policies
 from tests.fakes.google_cloud.state import Call, State
 
 
@@ -33,16 +33,14 @@ class Generic:
             return self._insert(call)
         if action == "list":
             return self._list(call)
-        if action not in ("get", "patch", "update", "delete") and not action.endswith("IamPermissions"):
-            if not action.endswith("IamPolicy"):
-                raise not_modelled(call.method.id)
-            path = re.sub(r"(:|/)(get|set)IamPolicy$|/iam$", "", call.path)
-        else:
-            path = re.sub(r"(:|/)testIamPermissions$|/iam/testPermissions$", "", call.path)
-        key = f"{call.service}/{path}"
+        if action in ("getIamPolicy", "setIamPolicy", "testIamPermissions"):
+            path = re.sub(rf"(:|/){action}$|/iam(/testPermissions)?$", "", call.path)
+            self.found(f"{call.service}/{path}")
+            return self._policies.handle(call, f"{call.service}/{path}")
+        if action not in ("get", "patch", "update", "delete"):
+            raise not_modelled(call.method.id)
+        key = f"{call.service}/{call.path}"
         resource = self.found(key)
-        if "Iam" in action:
-            return self._policies.handle(call, key)
         if action == "get":
             return resource
         if action == "delete":
@@ -102,7 +100,7 @@ class Generic:
         if not name:
             raise invalid("The name is missing.")
         key = f"{call.service}/{call.path}/{name}"
-        if key in self._state.resources:
+        if key in self._state.resources or self._state.operations.running(key):
             raise exists(f"{self.label} '{key.partition('/')[2]}' already exists.")
         resource = self.created(call, key)
         if call.method.response != "Operation":

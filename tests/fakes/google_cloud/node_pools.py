@@ -48,6 +48,7 @@ class NodePools:
                 self._check_autoscaling(call.body.get("autoscaling", {}))
                 return self._set(call, key, cluster, pool, "UPDATE_CLUSTER", {"autoscaling": call.body["autoscaling"]})
             case "setManagement":
+                self._check_management(call.body.get("management", {}), cluster)
                 kind = "SET_NODE_POOL_MANAGEMENT"
                 return self._set(call, key, cluster, pool, kind, {"management": call.body["management"]})
             case "setSize":
@@ -69,6 +70,8 @@ class NodePools:
         self._check_machine(config.get("machineType"), cluster)
         self._check_autoscaling(given.get("autoscaling", {}))
         self._check_upgrade(given.get("upgradeSettings", {}))
+        if "management" in given:
+            self._check_management(given["management"], cluster)
         for zone in given.get("locations", []):
             if catalog.ZONES.get(zone) != catalog.region_of(cluster["location"]):
                 raise invalid(f'Zone "{zone}" is not a zone of {cluster["location"]}.')
@@ -231,6 +234,14 @@ class NodePools:
         if machine is not None and machine not in catalog.MACHINE_TYPES:
             zone = cluster["locations"][0]
             raise invalid(f'Machine type with name "{machine}" does not exist in zone "{zone}".')
+
+    @staticmethod
+    def _check_management(management: JSON, cluster: JSON) -> None:
+        # The guides to auto-upgrade and auto-repair: on a release channel, both are on and cannot be turned off.
+        channel = cluster["releaseChannel"].get("channel", "UNSPECIFIED")
+        for field, name in (("autoUpgrade", "Auto_upgrade"), ("autoRepair", "Auto_repair")):
+            if channel != "UNSPECIFIED" and not management.get(field):
+                raise invalid(f"{name} must be true when release_channel {channel} is set.")
 
     @staticmethod
     def _check_autoscaling(autoscaling: JSON) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from tests.fakes.google_cloud.errors import JSON, not_modelled
-from tests.fakes.google_cloud.iam import Policies
+from tests.fakes.google_cloud.policies import Policies
 from tests.fakes.google_cloud.state import Call, State
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes.google_cloud import workload_identity
 from tests.fakes.google_cloud.errors import JSON, ApiError, OAuthError, denied, not_found, not_modelled
-from tests.fakes.google_cloud.iam import Policies
+from tests.fakes.google_cloud.policies import Policies
 from tests.fakes.google_cloud.state import Call, Identity, State
 
 _LIFETIME = 3600

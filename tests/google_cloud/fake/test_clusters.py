@@ -43,6 +43,7 @@ def updated(api: Client, **fields: t.Any) -> JSON:
 def test_a_cluster_comes_and_goes(cloud: FakeCloud, api: Client) -> None:
     operation = create(api, SMALL).body
     assert (operation["status"], operation["operationType"]) == ("RUNNING", "CREATE_CLUSTER")
+    assert {"name": "CLUSTER_DEPLOYING", "intValue": "0"} in operation["progress"]["metrics"]
     assert operation["targetLink"].endswith("/projects/123456789012/locations/europe-west1/clusters/c")
     coming = api.get(f"{REGION}/clusters/c").body
     assert coming["status"] == "PROVISIONING"
@@ -50,6 +51,7 @@ def test_a_cluster_comes_and_goes(cloud: FakeCloud, api: Client) -> None:
     assert api.get(f"{REGION}/operations/{operation['name']}").body["status"] == "RUNNING"
     done = api.get(f"{REGION}/operations/{operation['name']}").body
     assert done["status"] == "DONE"
+    assert {"name": "CLUSTER_DEPLOYING", "intValue": "12"} in done["progress"]["metrics"]
     assert done["endTime"]
     assert "error" not in done
     cluster = api.get(f"{REGION}/clusters/c").body
@@ -113,6 +115,19 @@ def test_what_is_given_is_kept(api: Client) -> None:
     assert (cluster["endpoint"], cluster["status"]) == ("192.0.2.10", "RUNNING")
 
 
+def test_a_boolean_that_is_not_given_is_false(api: Client) -> None:
+    """Where a message is given at all: the service cannot tell the two apart."""
+    pool = {"name": "p", "initialNodeCount": 1, "config": {"shieldedInstanceConfig": {"enableSecureBoot": True}}}
+    given: JSON = {"monitoringConfig": {"managedPrometheusConfig": {}}, "addonsConfig": {"kubernetesDashboard": {}}}
+    cluster = created(api, {"name": "c", "nodePools": [pool], "shieldedNodes": {}, **given})
+    assert cluster["shieldedNodes"] == {}
+    assert cluster["monitoringConfig"]["managedPrometheusConfig"] == {}
+    assert cluster["monitoringConfig"]["componentConfig"]["enableComponents"]
+    assert cluster["addonsConfig"]["kubernetesDashboard"] == {}
+    assert cluster["addonsConfig"]["networkPolicyConfig"] == {"disabled": True}
+    assert cluster["nodePools"][0]["config"]["shieldedInstanceConfig"] == {"enableSecureBoot": True}
+
+
 def test_a_zonal_cluster(api: Client) -> None:
     cluster = created(api, SMALL, "us-central1-f")
     assert cluster["locations"] == ["us-central1-f"]
@@ -155,11 +170,12 @@ def test_autopilot(api: Client) -> None:
         ({"locations": ["europe-west1-c"]}, "europe-west1-b", "have to contain the cluster's own"),
         ({"workloadIdentityConfig": {"workloadPool": "other.svc.id.goog"}}, "europe-west1", "only supported value"),
         ({"nodePools": [{"name": "P"}]}, "europe-west1", "Node pool name 'P' does not match"),
+        ({"nodePools": [{"name": "p"}, {"name": "p"}]}, "europe-west1", "clusters/c/nodePools/p."),
     ],
 )
 def test_what_cannot_be_is_refused(cloud: FakeCloud, api: Client, change: JSON, location: str, message: str) -> None:
     reply = create(api, SMALL | change, location)
-    assert reply.status == 400
+    assert reply.status in (400, 409)
     assert message in reply.error
     assert not any(key.startswith("container/") for key in cloud.state.resources)
 
@@ -196,6 +212,13 @@ def test_the_server_configuration(api: Client) -> None:
     assert set(channels) == {"RAPID", "REGULAR", "STABLE", "EXTENDED"}
     assert set(channels.values()) <= set(config["validMasterVersions"])
     assert config["validMasterVersions"][0] == catalog.VERSIONS["RAPID"][0]
+
+
+def test_versions_are_in_their_order(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = ["1.34.9-gke.1", "1.34.10-gke.1", "1.9.0-gke.1"]
+    monkeypatch.setattr(catalog, "VERSIONS", {"REGULAR": versions})
+    found = api.get(f"{REGION}/serverConfig").body["validNodeVersions"]
+    assert found == ["1.34.10-gke.1", "1.34.9-gke.1", "1.9.0-gke.1"]
 
 
 # Updates.
@@ -328,6 +351,9 @@ def test_an_addon_alone_leaves_the_others(cloud: FakeCloud, api: Client) -> None
     cluster = updated(api, desiredAddonsConfig={"gcsFuseCsiDriverConfig": {"enabled": True}})
     assert cluster["addonsConfig"]["kubernetesDashboard"] == {"disabled": True}
     assert cluster["addonsConfig"]["gcsFuseCsiDriverConfig"] == {"enabled": True}
+    cluster = updated(api, desiredMonitoringConfig={"managedPrometheusConfig": {"enabled": False}})
+    assert cluster["monitoringConfig"]["managedPrometheusConfig"] == {}
+    assert cluster["monitoringConfig"]["componentConfig"]["enableComponents"]
 
 
 def test_pools_follow_their_clusters_zones(cloud: FakeCloud, api: Client) -> None:

@@ -9,8 +9,10 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import typing as t
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,73 @@ def test_what_a_kubeconfig_says(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(ValueError, match="does not say by which authority"):
         kubeconfig.read(path)
+
+
+class ApiServer(BaseHTTPRequestHandler):
+    """As much of an API server as is asked."""
+
+    asked: t.ClassVar[list[tuple[str, str, str]]] = []
+    answers: t.ClassVar[dict[str, JSON]] = {}
+
+    def _any(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.asked.append((self.command, self.path, self.headers.get("Content-Type", "")))
+        data = json.dumps(self.answers.get(self.path, {})).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_PATCH = do_DELETE = _any
+
+    def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  (the base class has named it)
+        """Nothing is logged."""
+
+
+@pytest.fixture
+def api_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> t.Iterator[Path]:
+    """The kubeconfig for it."""
+    monkeypatch.setattr(ApiServer, "asked", [])
+    with ThreadingHTTPServer(("127.0.0.1", 0), ApiServer) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        data = base64.b64encode(b"certificate").decode()
+        cluster = {"server": f"http://127.0.0.1:{server.server_port}", "certificate-authority-data": data}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "kind",
+            "contexts": [{"name": "kind", "context": {"cluster": "kind", "user": "kind"}}],
+            "clusters": [{"name": "kind", "cluster": cluster}],
+            "users": [{"name": "kind", "user": {}}],
+        }
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(content))
+        yield path
+        server.shutdown()
+
+
+def test_a_real_cluster_is_handed_out_and_kept_like_its_pools(
+    api_server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = {"metadata": {"name": "worker", "labels": {"cloud.google.com/gke-nodepool": "old"}}, "spec": {}}
+    pod = {"metadata": {"name": "dask", "namespace": "dask"}}
+    pods = "/api/v1/pods?fieldSelector=spec.nodeName%3Dworker"
+    answers = {"/openid/v1/jwks": {"keys": []}, "/api/v1/nodes": {"items": [worker]}, pods: {"items": [pod]}}
+    monkeypatch.setattr(ApiServer, "answers", answers)
+    region = "/container/v1/projects/fake-project/locations/europe-west1"
+    with running("--kubeconfig", api_server, "--label-nodes", "--operation-polls", "1") as (_said, api):
+        reply = api.post(f"{region}/clusters", {"cluster": {"name": "c", "initialNodeCount": 1}})
+        assert ApiServer.asked == [("GET", "/openid/v1/jwks", "")]
+        api.wait(f"{region}/operations", reply.body)
+        cluster = api.get(f"{region}/clusters/c").body
+    assert cluster["endpoint"] == kubeconfig.read(api_server).endpoint
+    assert base64.b64decode(cluster["masterAuth"]["clusterCaCertificate"]) == b"certificate"
+    verbs = [(verb, path) for verb, path, _kind in ApiServer.asked[1:]]
+    assert verbs == [
+        ("GET", "/api/v1/nodes"),
+        ("PATCH", "/api/v1/nodes/worker"),
+        ("GET", pods),
+        ("DELETE", "/api/v1/namespaces/dask/pods/dask"),
+    ]
+    assert "merge-patch" in ApiServer.asked[2][2]

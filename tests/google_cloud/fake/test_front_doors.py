@@ -169,7 +169,7 @@ def test_googles_own_client_library(cloud: FakeCloud) -> None:
 
 
 def test_the_log(tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
+    log = tmp_path / "build" / "log.jsonl"
     with FakeCloud(log=log) as cloud:
         api = Client(cloud.port, lambda: cloud.token)
         api.post(f"/compute/{NETWORKS}", {"name": "n", "autoCreateSubnetworks": False})

@@ -105,6 +105,16 @@ def test_policies_are_guarded_by_an_etag(
     assert [record.method.rpartition(".")[2] for record in cloud.writes[-2:]] == ["setIamPolicy"] * 2
 
 
+def test_the_policy_of_a_subnetwork(cloud: FakeCloud, api: Client) -> None:
+    """As a shared VPC needs it."""
+    path = "projects/fake-project/regions/europe-west1/subnetworks/s"
+    cloud.put(f"compute/{path}", {"name": "s"})
+    policy = api.get(f"/compute/compute/v1/{path}/getIamPolicy").body
+    policy["bindings"] = [{"role": "roles/compute.networkUser", "members": ["group:data@example.org"]}]
+    assert api.post(f"/compute/compute/v1/{path}/setIamPolicy", {"policy": policy}).status == 200
+    assert api.post(f"/compute/compute/v1/{path}/setIamPolicy", {"policy": policy}).status == 409
+
+
 @pytest.mark.parametrize(
     ("member", "message"),
     [

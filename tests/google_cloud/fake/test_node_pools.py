@@ -109,8 +109,9 @@ def test_size_autoscaling_and_management(cloud: FakeCloud, api: Client) -> None:
     scaling = {"enabled": True, "minNodeCount": 1, "maxNodeCount": 4}
     wait(api, api.post(f"{POOLS}/core:setAutoscaling", {"autoscaling": scaling}))
     assert pool(api)["autoscaling"] == scaling
-    wait(api, api.post(f"{POOLS}/core:setManagement", {"management": {"autoRepair": False, "autoUpgrade": True}}))
-    assert pool(api)["management"] == {"autoUpgrade": True}
+    management = {"autoRepair": True, "autoUpgrade": True}
+    wait(api, api.post(f"{POOLS}/core:setManagement", {"management": management}))
+    assert pool(api)["management"] == management
     wait(api, api.post(f"{POOLS}/core:setSize", {"nodeCount": 0}))
     assert "initialNodeCount" not in pool(api)
     assert [record.method.rpartition(".")[2] for record in cloud.writes] == [
@@ -186,6 +187,24 @@ def test_an_empty_message_clears(api: Client) -> None:
     wait(api, api.put(f"{POOLS}/core", {"taints": {}, "labels": {}}))
     assert "taints" not in pool(api)["config"]
     assert "labels" not in pool(api)["config"]
+
+
+def test_upgrades_need_room(api: Client) -> None:
+    assert "cannot both be 0" in api.put(f"{POOLS}/core", {"upgradeSettings": {"maxSurge": 0}}).error
+    wait(api, api.put(f"{POOLS}/core", {"upgradeSettings": {"maxSurge": 0, "maxUnavailable": 1}}))
+    assert pool(api)["upgradeSettings"] == {"maxUnavailable": 1}
+
+
+def test_a_release_channel_manages_its_pools(cloud: FakeCloud, api: Client) -> None:
+    off = {"management": {"autoRepair": True}}
+    message = "400 INVALID_ARGUMENT: Auto_upgrade must be true when release_channel REGULAR is set."
+    assert api.post(f"{POOLS}/core:setManagement", off).error == message
+    assert api.post(POOLS, {"nodePool": {"name": "p"} | off}).error == message
+    none = {"channel": "UNSPECIFIED"}
+    cloud.add_cluster({"name": "free", "initialNodeCount": 1, "releaseChannel": none})
+    path = f"{REGION}/clusters/free/nodePools/default-pool"
+    wait(api, api.post(f"{path}:setManagement", off))
+    assert api.get(path).body["management"] == {"autoRepair": True}
 
 
 def test_an_update_of_nothing(api: Client) -> None:

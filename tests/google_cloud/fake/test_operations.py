@@ -110,6 +110,7 @@ def test_compute_and_the_others_take_their_time_too(api: Client) -> None:
     operation = api.post(f"{root}/networks", {"name": "n", "autoCreateSubnetworks": False}).body
     assert (operation["status"], operation["progress"]) == ("RUNNING", 0)
     assert api.get(f"{root}/networks/n").status == 404
+    assert api.post(f"{root}/networks", {"name": "n"}).status == 409  # it is on its way
     done = api.wait(f"{root}/operations", operation)
     assert done["progress"] == 100
     assert api.get(f"{root}/networks/n").status == 200

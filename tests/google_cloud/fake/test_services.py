@@ -97,6 +97,23 @@ def test_the_project(api: Client) -> None:
     assert (third["name"], third["state"]) == ("projects/123456789012", "ACTIVE")
 
 
+def test_what_has_no_rules_of_its_own(api: Client) -> None:
+    """Collections that behave as the discovery document lets expect."""
+    assert api.get(f"{REPOSITORIES}/images/packages").body == {}
+    assert api.get(f"{REPOSITORIES}/images/packages/p").status == 404
+    pools = "/iam/v1/projects/fake-project/locations/global/workloadIdentityPools"
+    reply = api.post(f"{pools}?workloadIdentityPoolId=github", {"displayName": "GitHub"})
+    operations = f"{pools}/github/operations"
+    assert api.wait(operations, reply.body)["done"] is True
+    assert api.get(f"{pools}/github").body["displayName"] == "GitHub"
+    api.wait(operations, api.patch(f"{pools}/github?updateMask=disabled", {"disabled": True}).body)
+    assert [pool["disabled"] for pool in api.get(pools).body["workloadIdentityPools"]] == [True]
+    rules = "/compute/compute/v1/projects/fake-project/global/healthChecks"
+    api.post(rules, {"name": "h", "type": "TCP"})
+    assert api.post("/__fake__/settle").status == 200
+    assert api.get(f"{rules}/h").body["type"] == "TCP"
+
+
 def test_what_is_not_modelled_says_so(api: Client) -> None:
-    for path in ("/iam/v1/projects/fake-project/roles", f"{REGISTRY}/repositories/r/packages"):
-        assert api.get(path).error.startswith("501 UNIMPLEMENTED: The fake does not model")
+    for path in ("/iam/v1/projects/fake-project/roles", f"{BUCKETS}/b/notificationConfigs"):
+        assert ": The fake does not model" in api.get(path).error

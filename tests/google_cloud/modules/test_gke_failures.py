@@ -16,7 +16,7 @@ from tests.google_cloud.modules.conftest import LOCATION, POOL, Ansible
 JSON = dict[str, t.Any]
 
 CLUSTER: JSON = {"name": "dask", "location": LOCATION}
-NEW: JSON = {**CLUSTER, "initial_node_pools": [POOL]}
+NEW: JSON = {**CLUSTER, "release_channel": "none", "initial_node_pools": [POOL]}
 FIXED: JSON = {"name": "fixed", "node_count": 1}
 
 
