@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import re
 import time
 import typing as t
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -32,7 +34,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._google import 
 
 AT_ONCE = 8
 ROUNDS = 6  # how often it is looked again where others write at the same time, or an answer got lost
-FIRST_PAUSE = 0.5
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
 NEW_ACCOUNT = 60.0  # seconds until all of Google knows of a new service account (IAM's guide: "within 60 seconds")
 
 T = t.TypeVar("T")
@@ -210,9 +212,10 @@ def google_aggregated(google: Google, project: str, collection: str) -> list[JSO
 class Again(Exception):
     """What is there is not what the plan was made from: look, and plan, again."""
 
-    def __init__(self, error: DaskopsError) -> None:
+    def __init__(self, error: DaskopsError, patiently: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
+        self.patiently = patiently  # it is being made, which takes its time
 
 
 class Engine:
@@ -253,7 +256,7 @@ class Engine:
         if failures:
             failure = self._failure(failures, waiting)
             if all(_looks_old(error) for _step, error in failures):
-                raise Again(failure)
+                raise Again(failure, all(t.cast("GoogleError", error).exists for _step, error in failures))
             raise failure
 
     def _failure(self, failures: list[tuple[core.Step, DaskopsError]], waiting: list[core.Step]) -> DaskopsError:
@@ -292,6 +295,8 @@ class Engine:
         except GoogleError as error:
             if call.method == "DELETE" and error.not_found:
                 return  # somebody else was faster
+            if call.service == "compute" and _looks_old(error):
+                self._settle(call, words)
             raise
         is_operation = call.service == "compute" or "/operations/" in str(answer.get("name", ""))
         if not is_operation:
@@ -299,6 +304,24 @@ class Engine:
             return
         operation = pending(call.service, answer, words, self.google.project)
         wait_operation(self.google, operation, max(self.left, 1.0), self.say)
+
+    def _settle(self, call: core.Call, words: str) -> None:
+        """Wait for what is at work on the same thing already, be it by this or by somebody else."""
+        scope = re.match(r"compute/v1/(projects/[^/]+/(?:global|regions/[^/]+|zones/[^/]+))/", call.path)
+        if not scope:
+            return
+        path = call.path.removeprefix("compute/v1/")
+        targets = {path, path.rpartition("/")[0], f"{path}/{(call.body or {}).get('name')}"}
+        try:
+            listed = self.google.items("compute", f"compute/v1/{scope[1]}/operations", filter="status != DONE")
+        except GoogleError as error:
+            if error.code != 403:
+                raise
+            return  # not everyone may list them; then it is looked again until it is there
+        for operation in listed:
+            if core.tail(operation.get("targetLink")) in targets and operation.get("status") != "DONE":
+                running = pending("compute", operation, words, self.google.project)
+                wait_operation(self.google, running, max(self.left, 1.0), self.say)
 
     def _change_policy(self, change: core.PolicyChange) -> None:
         policy = read_policy(self.google, change.target)
@@ -359,14 +382,15 @@ def converge(google: Google, spec: core.Spec, absent: bool, check: bool, timeout
             engine.run(plan)
         return seen
 
-    for number in range(ROUNDS):
+    for number in itertools.count(1):
+        pause = random.uniform(0.5, 1.0) * min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
         try:
             seen = once()
             break
         except Again as again:
-            if number == ROUNDS - 1 or engine.left <= 0:
+            if engine.left <= pause or (number >= ROUNDS and not again.patiently):
                 raise again.error from again
-        time.sleep(random.uniform(0.5, 1.0) * FIRST_PAUSE * 2**number)
+        time.sleep(pause)
     plan = t.cast("core.Plan", first)
     # In the order of the plan, as in check mode: what runs side by side ends in any.
     done = [word for word in plan.actions if word in engine.done]

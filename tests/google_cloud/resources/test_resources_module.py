@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _google
 
 from tests.fakes.google_cloud import FakeCloud
+from tests.fakes.google_cloud.client import Client
 from tests.google_cloud.resources.conftest import BUCKET, PROJECT, REGION, Modules, everything
 
 JSON = dict[str, t.Any]
@@ -522,6 +523,8 @@ READS = (
 @pytest.mark.parametrize("kind", ["unavailable", "rate_limit", "drop", "drop_answer", "internal"])
 def test_what_may_pass_is_tried_again(modules: Modules, cloud: FakeCloud, method: str, kind: str) -> None:
     cloud.fail(method, kind, retry_after=0)
+    if method.startswith("artifactregistry"):  # whose operations cannot be listed: it is there when it is there
+        cloud.state.operations.polls, cloud.state.operations.seconds = 0, 0.2
     result = modules.resources(**everything())
     assert not result.get("failed"), result["msg"]
     assert set(ALL) <= set(cloud.state.resources)
@@ -549,6 +552,16 @@ def test_what_does_not_pass_is_a_clear_error(
     assert words[kind] in result["msg"]
     if method in READS:
         assert cloud.writes == []
+
+
+def test_what_somebody_else_makes_at_the_same_time(modules: Modules, cloud: FakeCloud) -> None:
+    body = {"name": "dask", "autoCreateSubnetworks": False}
+    client = Client(cloud.port, lambda: cloud.token)
+    assert client.post(f"/compute/compute/v1/projects/{PROJECT}/global/networks", body).status == 200
+    result = modules.resources(**everything())
+    assert not result.get("failed"), result["msg"]
+    assert cloud.state.resources[NETWORK].get("description") is None  # theirs, and so it stays
+    assert modules.resources(**everything(), state="absent")["kept"] == ["network dask: it was not made by this"]
 
 
 @pytest.mark.parametrize("method", [*REQUESTS[:3], REQUESTS[4]])
