@@ -295,6 +295,7 @@ def test_kubeconfig(ansible: Ansible, tmp_path: Path, auth: str) -> None:
             {"maintenance": {"daily": "03:00", "recurring": {"start": "x", "end": "y", "recurrence": "z"}}},
             "give one of",
         ),
+        ({"spec": {"network_config": {}}}, "spec has network_config, which the API calls networkConfig"),
         ({"spec": {"ipAllocationPolicy": {"clusterIpv4CidrBlock": "x"}}}, "is no range of addresses"),
     ],
 )
