@@ -92,6 +92,14 @@ def check_name(name: str, what: str) -> None:
         )
 
 
+def check_spec(spec: t.Mapping[str, t.Any], where: str) -> None:
+    """Field names as the API shows them, or an error: it takes others, which then could not be compared."""
+    for key in spec:
+        if "_" in key:
+            camel = re.sub(r"_(\w)", lambda match: match[1].upper(), key)
+            raise DaskopsError(f"{where}: spec has {key}, which the API calls {camel}; use its names.")
+
+
 def check_location(location: str, option: str = "location") -> None:
     """A region or a zone, or an error."""
     if not (REGION.fullmatch(location or "") or ZONE.fullmatch(location or "")):
@@ -433,6 +441,7 @@ def converge(
                 do(call, number == len(calls) - 1)
             except GoogleError as error:
                 retried = isinstance(error, AnswerLost) or error.conflict or error.exists
+                retried = retried or (call.verb == "DELETE" and error.not_found)  # somebody else was first
                 if isinstance(error, OperationTimeout) or not retried:
                     error.details["calls"] = [call.as_dict() for call in made]
                     raise

@@ -22,6 +22,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     check_labels,
     check_location,
     check_name,
+    check_spec,
     check_zones,
     clean,
     cluster_path,
@@ -148,6 +149,7 @@ def want(params: JSON, cluster: str, location: str, service_account: str | None 
     where = f"Node pool {name} of cluster {cluster}"
     if params.get("state") == "absent":
         return Want(name, False, {"name": name}, {})
+    check_spec(params.get("spec") or {}, where)
     if params.get("machine_type") and not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", params["machine_type"]):
         raise DaskopsError(
             f"{where}: machine_type is {params['machine_type']!r}, which is none of Compute Engine's; "

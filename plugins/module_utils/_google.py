@@ -158,6 +158,7 @@ class Google:
         self.patience = float(params.get("timeout") or 60) if patience is None else patience
         self.until = math.inf  # by time.monotonic(): when the work as a whole has to be done, if somebody says so
         self.auth_kind = params.get("auth_kind") or "application"
+        self.principal = params.get("impersonate_service_account")
         self._credentials = credentials(params, self.url("iamcredentials", ""))
         self._reached = False
         self._lock = threading.Lock()
@@ -285,10 +286,16 @@ class Google:
             raise self._no_token(error) from error
 
     def _no_token(self, error: Exception) -> GoogleError:
-        cause = "the token was refused" if self.auth_kind == "accesstoken" else _one_line(error)
+        cause, remedy = _one_line(error), _remedy(self.auth_kind)
+        if self.principal and "impersonat" in cause:
+            remedy = (
+                f"check that {self.principal} is there, and that this account has the role "
+                "roles/iam.serviceAccountTokenCreator on it"
+            )
+        elif self.auth_kind == "accesstoken":
+            cause = "the token was refused"
         return GoogleError(
-            f"Project {self.project}: no access token could be had by auth_kind {self.auth_kind}: {cause}; "
-            f"{_remedy(self.auth_kind)}.",
+            f"Project {self.project}: no access token could be had by auth_kind {self.auth_kind}: {cause}; {remedy}.",
             401,
             "UNAUTHENTICATED",
         )

@@ -295,6 +295,7 @@ def test_kubeconfig(ansible: Ansible, tmp_path: Path, auth: str) -> None:
             {"maintenance": {"daily": "03:00", "recurring": {"start": "x", "end": "y", "recurrence": "z"}}},
             "give one of",
         ),
+        ({"spec": {"network_config": {}}}, "spec has network_config, which the API calls networkConfig"),
         ({"spec": {"ipAllocationPolicy": {"clusterIpv4CidrBlock": "x"}}}, "is no range of addresses"),
     ],
 )
@@ -335,10 +336,14 @@ def test_no_credentials(ansible: Ansible, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_acting_as_another_account(ansible: Ansible) -> None:
     account = "deploy@fake-project.iam.gserviceaccount.com"
-    ansible(gke_cluster, **CLUSTER, check=True, impersonate_service_account=account)
-    assert "iamcredentials.projects.serviceAccounts.generateAccessToken" in [
-        record.method for record in ansible.cloud.requests
-    ]
+    message = ansible.bad(gke_cluster, **CLUSTER, impersonate_service_account=account)
+    assert f"check that {account} is there, and that this account has the role" in message
+    ansible.cloud.put(f"iam/projects/fake-project/serviceAccounts/{account}", {"email": account})
+    message = ansible.bad(gke_cluster, **CLUSTER, impersonate_service_account=account)
+    assert "grant this account a role with the permission container.clusters.get" in message
+    [asked, looked] = ansible.cloud.requests
+    assert asked.method == "iamcredentials.projects.serviceAccounts.generateAccessToken"
+    assert looked.identity == f"serviceAccount:{account}"
 
 
 def test_info(ansible: Ansible, tmp_path: Path) -> None:
