@@ -98,7 +98,7 @@ GKE_NODE_POOL: dict[str, dict[str, t.Any]] = {
         "type": "list",
         "elements": "dict",
         "options": {
-            "key": {"type": "str", "required": True},
+            "key": {"type": "str", "required": True, "no_log": False},
             "value": {"type": "str", "default": ""},
             "effect": {
                 "type": "str",

@@ -92,6 +92,14 @@ def check_name(name: str, what: str) -> None:
         )
 
 
+def check_spec(spec: t.Mapping[str, t.Any], where: str) -> None:
+    """Field names as the API shows them, or an error: it takes others, which then could not be compared."""
+    for key in spec:
+        if "_" in key:
+            camel = re.sub(r"_(\w)", lambda match: match[1].upper(), key)
+            raise DaskopsError(f"{where}: spec has {key}, which the API calls {camel}; use its names.")
+
+
 def check_location(location: str, option: str = "location") -> None:
     """A region or a zone, or an error."""
     if not (REGION.fullmatch(location or "") or ZONE.fullmatch(location or "")):
@@ -320,6 +328,13 @@ def without(resource: JSON, path: Path) -> JSON:
     return {**resource, path[0]: inner} if inner else without(resource, path[:1])
 
 
+def public(resource: JSON) -> JSON:
+    """A cluster without the secrets that old ones have."""
+    secrets = ("clientKey", "password")
+    access = {key: value for key, value in (resource.get("masterAuth") or {}).items() if key not in secrets}
+    return {**resource, "masterAuth": access} if "masterAuth" in resource else resource
+
+
 def picture(resource: JSON | None, wanted: JSON) -> JSON:
     """What of a resource is spoken of, for C(--diff)."""
     result: JSON = {}
@@ -385,7 +400,12 @@ def perform(google: Google, call: Call, deadline: Deadline, say: t.Callable[[str
 def settle(google: Google, location: str, target: str, deadline: Deadline, say: t.Callable[[str], None]) -> None:
     """Wait for whatever operation runs on C(target), as after a request whose answer got lost."""
     time.sleep(SETTLE)
-    listed = google.items("container", f"{location_path(google.project, location)}/operations", "operations")
+    try:
+        listed = google.items("container", f"{location_path(google.project, location)}/operations", "operations")
+    except GoogleError as error:
+        if error.code != 403:
+            raise
+        return  # not everyone may list them; what runs then is met by the next request
     running = [
         pending("container", operation, f"{str(operation.get('operationType', 'operation')).lower()}", google.project)
         for operation in listed
@@ -421,6 +441,7 @@ def converge(
                 do(call, number == len(calls) - 1)
             except GoogleError as error:
                 retried = isinstance(error, AnswerLost) or error.conflict or error.exists
+                retried = retried or (call.verb == "DELETE" and error.not_found)  # somebody else was first
                 if isinstance(error, OperationTimeout) or not retried:
                     error.details["calls"] = [call.as_dict() for call in made]
                     raise

@@ -24,6 +24,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     check_labels,
     check_location,
     check_name,
+    check_spec,
     check_zones,
     clean,
     cluster_path,
@@ -211,6 +212,7 @@ def want(params: JSON, project: str) -> Want:
     check_location(location)
     where = f"Cluster {name}"
     spec = params.get("spec") or {}
+    check_spec(spec, where)
     autopilot = bool(params.get("autopilot") or lookup(spec, ("autopilot", "enabled")))
     pools = params.get("initial_node_pools")
     if autopilot:
@@ -221,10 +223,10 @@ def want(params: JSON, project: str) -> Want:
             )
         given = [option for option in ("initial_node_pools", "node_locations") if params.get(option)]
         given += ["spec.nodePools"] if spec.get("nodePools") else []
-        given += [o for o in ("shielded_nodes", "workload_identity") if params.get(o) is False]
+        given += [o for o in ("shielded_nodes", "workload_identity", "dataplane_v2") if params.get(o) is False]
         if given:
             raise DaskopsError(
-                f"{where}: with Autopilot Google makes the nodes, so there is no {' and no '.join(given)} to be given."
+                f"{where}: with Autopilot Google decides about the nodes; leave out {' and '.join(given)}."
             )
     check_zones(params.get("node_locations") or [], location, "node_locations")
     labels = params.get("labels") or {}
@@ -401,10 +403,8 @@ def _calls(row: Field, value: t.Any, current: t.Any, found: JSON, path: str, wha
         return _pod_ranges(value, current or [], path, what)
     if row.parts:
         current = current or {}
-        sent = {
-            key: strip(merge(current.get(key) or {}, part)) for key, part in value.items()
-            if not same(part, current.get(key), key)
-        }  # fmt: skip
+        changed = {key: part for key, part in value.items() if not same(part, current.get(key), key)}
+        sent = {key: strip(merge(current.get(key) or {}, part)) for key, part in changed.items()}
     else:
         sent = strip(merge(current or {}, value)) if isinstance(value, dict) else value
     if row.inner:
@@ -535,13 +535,12 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
     if params["state"] == "existing":
         return {"changed": False, "calls": [], "cluster": check_existing(google, wanted, found)}
     make = plan_present if params["state"] == "present" else plan_absent
-    first = make(wanted, found)  # before anything is waited for: what cannot be is said at once
+    if wait and not check and found is not None and found.get("status") in ("PROVISIONING", "STOPPING"):
+        found = _settled(google, wanted, found, deadline, say)
+    first = make(wanted, found)
     made: list[Call] = list(first.calls)
     warnings: list[str] = []
     if not check:
-        if wait and found is not None and found.get("status") in ("PROVISIONING", "STOPPING"):
-            found = _settled(google, wanted, found, deadline, say)
-            first = make(wanted, found)
         plans = [first]
         made = converge(
             lambda: (plans.pop() if plans else make(wanted, read())).calls,
@@ -605,9 +604,9 @@ def check_existing(google: Google, wanted: Want, found: JSON | None) -> JSON:
         others = google.items("container", f"{location_path(google.project, '-')}/clusters", "clusters")
         places = sorted(str(each.get("location")) for each in others if each.get("name") == wanted.name)
         names = sorted(f"{each.get('name')} in {each.get('location')}" for each in others)
-        there = f"there is one by that name in {' and '.join(places)}" if places else (
-            f"there are {', '.join(names)}" if names else "the project has no clusters"
-        )  # fmt: skip
+        there = f"there are {', '.join(names)}" if names else "the project has no clusters"
+        if places:
+            there = f"there is one by that name in {' and '.join(places)}"
         raise DaskopsError(f"{wanted.called} does not exist, and {there}; give one that does, or state present.")
     if found.get("status") not in ("RUNNING", "RECONCILING", "DEGRADED"):
         raise DaskopsError(

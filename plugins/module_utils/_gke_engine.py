@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import re
 import time
 import typing as t
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -32,7 +34,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._google import 
 
 AT_ONCE = 8
 ROUNDS = 6  # how often it is looked again where others write at the same time, or an answer got lost
-FIRST_PAUSE = 0.5
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
 NEW_ACCOUNT = 60.0  # seconds until all of Google knows of a new service account (IAM's guide: "within 60 seconds")
 
 T = t.TypeVar("T")
@@ -77,7 +79,7 @@ def calls(google: Google, spec: core.Spec, absent: bool = False) -> dict[str, t.
         found[key] = lambda: google.find("compute", f"compute/v1/{path}")
 
     if spec.network:
-        compute("network", spec.network_path)
+        found["network"] = lambda: _network(google, spec)
     if spec.subnetwork:
         compute("subnetwork", spec.subnetwork_path)
     if spec.nat:
@@ -102,6 +104,17 @@ def _clusters(google: Google, path: str) -> tuple[JSON, ...]:
     except GoogleError as error:
         if error.reason == "SERVICE_DISABLED":
             return ()
+        raise
+
+
+def _network(google: Google, spec: core.Spec) -> JSON | None:
+    """The network; of a shared VPC one may be allowed to use a subnetwork, and not to look at the rest."""
+    try:
+        return google.find("compute", f"compute/v1/{spec.network_path}")
+    except GoogleError as error:
+        adopted = spec.host != spec.project and not (spec.network or {})["create"]
+        if adopted and error.code == 403 and error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
+            return {"name": (spec.network or {})["name"]}
         raise
 
 
@@ -199,9 +212,10 @@ def google_aggregated(google: Google, project: str, collection: str) -> list[JSO
 class Again(Exception):
     """What is there is not what the plan was made from: look, and plan, again."""
 
-    def __init__(self, error: DaskopsError) -> None:
+    def __init__(self, error: DaskopsError, patiently: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
+        self.patiently = patiently  # it is being made, which takes its time
 
 
 class Engine:
@@ -242,7 +256,7 @@ class Engine:
         if failures:
             failure = self._failure(failures, waiting)
             if all(_looks_old(error) for _step, error in failures):
-                raise Again(failure)
+                raise Again(failure, all(t.cast("GoogleError", error).exists for _step, error in failures))
             raise failure
 
     def _failure(self, failures: list[tuple[core.Step, DaskopsError]], waiting: list[core.Step]) -> DaskopsError:
@@ -271,7 +285,7 @@ class Engine:
         if isinstance(step.effect, core.PolicyChange):
             change = step.effect
             self._patiently(lambda: reread(lambda: self._change_policy(change)))
-            self.say(f"{words}: done")
+            self.say(f"change {step.thing}: done")
             return
         self._call(step.effect, words)
 
@@ -281,6 +295,8 @@ class Engine:
         except GoogleError as error:
             if call.method == "DELETE" and error.not_found:
                 return  # somebody else was faster
+            if call.service == "compute" and _looks_old(error):
+                self._settle(call, words)
             raise
         is_operation = call.service == "compute" or "/operations/" in str(answer.get("name", ""))
         if not is_operation:
@@ -288,6 +304,24 @@ class Engine:
             return
         operation = pending(call.service, answer, words, self.google.project)
         wait_operation(self.google, operation, max(self.left, 1.0), self.say)
+
+    def _settle(self, call: core.Call, words: str) -> None:
+        """Wait for what is at work on the same thing already, be it by this or by somebody else."""
+        scope = re.match(r"compute/v1/(projects/[^/]+/(?:global|regions/[^/]+|zones/[^/]+))/", call.path)
+        if not scope:
+            return
+        path = call.path.removeprefix("compute/v1/")
+        targets = {path, path.rpartition("/")[0], f"{path}/{(call.body or {}).get('name')}"}
+        try:
+            listed = self.google.items("compute", f"compute/v1/{scope[1]}/operations", filter="status != DONE")
+        except GoogleError as error:
+            if error.code != 403:
+                raise
+            return  # not everyone may list them; then it is looked again until it is there
+        for operation in listed:
+            if core.tail(operation.get("targetLink")) in targets and operation.get("status") != "DONE":
+                running = pending("compute", operation, words, self.google.project)
+                wait_operation(self.google, running, max(self.left, 1.0), self.say)
 
     def _change_policy(self, change: core.PolicyChange) -> None:
         policy = read_policy(self.google, change.target)
@@ -348,14 +382,15 @@ def converge(google: Google, spec: core.Spec, absent: bool, check: bool, timeout
             engine.run(plan)
         return seen
 
-    for number in range(ROUNDS):
+    for number in itertools.count(1):
+        pause = random.uniform(0.5, 1.0) * min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
         try:
             seen = once()
             break
         except Again as again:
-            if number == ROUNDS - 1 or engine.left <= 0:
+            if engine.left <= pause or (number >= ROUNDS and not again.patiently):
                 raise again.error from again
-        time.sleep(random.uniform(0.5, 1.0) * FIRST_PAUSE * 2**number)
+        time.sleep(pause)
     plan = t.cast("core.Plan", first)
     # In the order of the plan, as in check mode: what runs side by side ends in any.
     done = [word for word in plan.actions if word in engine.done]

@@ -49,7 +49,7 @@ def gather(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequen
         disabled=tuple(disabled),
         region=got.get("region"),
         cluster=got.get("cluster"),
-        subnetworks=tuple(got.get("subnetworks") or ()),
+        subnetworks=tuple(got.get("subnetworks") or ([seen.subnetwork] if seen.subnetwork else [])),
     )
     needed = preflight.needs(asked, plan, spec, seen, facts.cluster)
     if "cluster" in failed:  # whether it has to be made is not known
@@ -90,7 +90,8 @@ def _first(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequen
     if asked.name:
         cluster = f"v1/projects/{asked.project}/locations/{asked.location}/clusters/{asked.name}"
         calls["cluster"] = lambda: google.find("container", cluster)
-    if spec.subnetwork:
+    # Who may use a shared VPC's subnetwork need not be allowed to see the others, and makes no range there.
+    if spec.subnetwork and (spec.subnetwork["create"] or asked.control_plane):
         calls["subnetworks"] = lambda: _subnetworks(google, spec)
     return calls
 

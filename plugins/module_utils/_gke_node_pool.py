@@ -22,6 +22,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     check_labels,
     check_location,
     check_name,
+    check_spec,
     check_zones,
     clean,
     cluster_path,
@@ -148,6 +149,7 @@ def want(params: JSON, cluster: str, location: str, service_account: str | None 
     where = f"Node pool {name} of cluster {cluster}"
     if params.get("state") == "absent":
         return Want(name, False, {"name": name}, {})
+    check_spec(params.get("spec") or {}, where)
     if params.get("machine_type") and not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", params["machine_type"]):
         raise DaskopsError(
             f"{where}: machine_type is {params['machine_type']!r}, which is none of Compute Engine's; "
@@ -160,7 +162,7 @@ def want(params: JSON, cluster: str, location: str, service_account: str | None 
         "machineType": params.get("machine_type"),
         "diskSizeGb": params.get("disk_size_gb"),
         "diskType": params.get("disk_type"),
-        "imageType": params.get("image_type"),
+        "imageType": params.get("image_type") and params["image_type"].upper(),
         "spot": params.get("spot"),
         "labels": params.get("labels"),
         "taints": _taints(params.get("taints"), where),
@@ -477,7 +479,10 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
                 " ".join(
                     f"Node pool {name} of cluster {params['cluster']}: {error.message}" for name, error in failures
                 ),
-                calls=[call.as_dict() for call in made],
+                calls=[
+                    *(call.as_dict() for call in made),
+                    *(call for _name, error in failures for call in error.details.get("calls", [])),
+                ],
                 failed_pools=[name for name, _error in failures],
             )
         if params.get("wait", True):

@@ -649,7 +649,7 @@ def _plan_bindings(spec: Spec, seen: Seen, steps: list[Step], problems: list[str
             problems.append(f"{target} is not there: make it first, or give one that is there")
             continue
         missing = iam.missing(policy, wanted)
-        if not missing:
+        if not missing or (target.kind == "repository" and seen.registry is None and "registry" not in made):
             continue
         # Whoever makes something may do anything with it, but for a repository.
         where = target if target.kind != "repository" or "registry" not in made else iam.project_target(spec.project)

@@ -158,6 +158,7 @@ class Google:
         self.patience = float(params.get("timeout") or 60) if patience is None else patience
         self.until = math.inf  # by time.monotonic(): when the work as a whole has to be done, if somebody says so
         self.auth_kind = params.get("auth_kind") or "application"
+        self.principal = params.get("impersonate_service_account")
         self._credentials = credentials(params, self.url("iamcredentials", ""))
         self._reached = False
         self._lock = threading.Lock()
@@ -285,10 +286,16 @@ class Google:
             raise self._no_token(error) from error
 
     def _no_token(self, error: Exception) -> GoogleError:
-        cause = "the token was refused" if self.auth_kind == "accesstoken" else _one_line(error)
+        cause, remedy = _one_line(error), _remedy(self.auth_kind)
+        if self.principal and "impersonat" in cause:
+            remedy = (
+                f"check that {self.principal} is there, and that this account has the role "
+                "roles/iam.serviceAccountTokenCreator on it"
+            )
+        elif self.auth_kind == "accesstoken":
+            cause = "the token was refused"
         return GoogleError(
-            f"Project {self.project}: no access token could be had by auth_kind {self.auth_kind}: {cause}; "
-            f"{_remedy(self.auth_kind)}.",
+            f"Project {self.project}: no access token could be had by auth_kind {self.auth_kind}: {cause}; {remedy}.",
             401,
             "UNAUTHENTICATED",
         )
@@ -361,12 +368,9 @@ def credentials(params: JSON, iamcredentials: str) -> t.Any:
             )
     except (ValueError, OSError, google.auth.exceptions.GoogleAuthError) as error:
         if kind == "application":
-            raise GoogleError(
-                f"No credentials for Google Cloud were found: {_one_line(str(error).split('. To set up')[0])}; "
-                f"{_remedy(kind)}.",
-                401,
-                "UNAUTHENTICATED",
-            ) from error
+            cause = _one_line(str(error).partition(". To set up")[0])
+            message = f"No credentials for Google Cloud were found: {cause}; {_remedy(kind)}."
+            raise GoogleError(message, 401, "UNAUTHENTICATED") from error
         where = "service_account_contents" if contents else f"the file {file}"
         raise DaskopsError(
             f"{where} is no key of a service account: {_one_line(error)}; "
@@ -446,7 +450,7 @@ def _hint(
         found = _PERMISSION.search(text)
         permission = metadata.get("permission") or (found[1] if found else "")
         if permission:
-            return f"grant this account a role with the permission {permission} in project {project}"
+            return f"grant this account a role with the permission {permission}, if {project} is what is meant"
         return f"ask for the right, or check that {project} is the project that is meant"
     if code == 404 and re.search(rf"projects/{re.escape(project)}['\"]?( was)? not found|project\b.*not found", text):
         return f"check that {project} is the ID of a project (gcloud projects list)"

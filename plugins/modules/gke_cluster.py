@@ -470,12 +470,14 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     for warning in result.pop("warnings", []):
         module.warn(warning)
     if params["state"] != "absent":
-        cluster = result["cluster"]
+        cluster = result["cluster"] = _gke.public(result["cluster"])
         result["endpoint"] = cluster.get("endpoint") or ""
         result["managed"] = _gke.is_managed(cluster.get("resourceLabels"))
         result["cost_per_hour"] = _gke_cost.cost_per_hour(cluster, prices)
         result["ca_certificate"] = (cluster.get("masterAuth") or {}).get("clusterCaCertificate") or ""
-        if params["kubeconfig"]:
+        if params["kubeconfig"] and not (params["wait"] or cluster.get("endpoint")):
+            module.warn(f"Cluster {params['name']} has no kubeconfig yet, as it is not waited for; run again.")
+        elif params["kubeconfig"]:
             plugin = module.get_bin_path(_gke_kubeconfig.PLUGIN) is not None
             result["kubeconfig"] = _gke_kubeconfig.deliver(
                 params["kubeconfig"], params, cluster, google.project, google.token, plugin, module.check_mode

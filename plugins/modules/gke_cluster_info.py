@@ -11,7 +11,7 @@ short_description: What GKE clusters are
 version_added: 1.0.0
 description:
   - Returns one cluster or all of a location or project, and what they cost.
-  - Only reads.
+  - Only reads, and writes no more than a O(kubeconfig).
 author: daskops.kubernetes contributors (@daskops)
 options:
   name:
@@ -174,7 +174,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         clusters = [cluster for cluster in clusters if name in (None, "", cluster.get("name"))]
     named = {f"{cluster.get('location')}/{cluster.get('name')}": cluster for cluster in clusters}
     result: dict[str, t.Any] = {
-        "clusters": clusters,
+        "clusters": [_gke.public(cluster) for cluster in clusters],
         "cost_per_hour": {key: _gke_cost.cost_per_hour(cluster, prices) for key, cluster in named.items()},
         "managed": [key for key, cluster in named.items() if _gke.is_managed(cluster.get("resourceLabels"))],
     }

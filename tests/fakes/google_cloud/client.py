@@ -64,7 +64,7 @@ class Client:
 
     def wait(self, path: str, operation: JSON, polls: int = 20) -> JSON:
         """Look at an operation until it is done. C(path) is where operations are."""
-        for _ in range(polls):
+        for _turn in range(polls):
             found = self.get(f"{path}/{operation['name'].rpartition('/')[2]}").body
             if found.get("status") == "DONE" or found.get("done"):
                 return t.cast("JSON", found)

@@ -60,7 +60,11 @@ class Compute(Generic):
                 return self._alter(call, lambda _found: {"privateIpGoogleAccess": call.body["privateIpGoogleAccess"]})
         if action == "setLabels":
             return self._alter(call, lambda found: self._labels(call, found))
-        return super().handle(call)
+        answer = super().handle(call)
+        if call.method.id == "compute.networks.get":
+            inside = self._inside(link(call.path))
+            answer = {**answer, **({"subnetworks": inside} if inside else {})}
+        return answer
 
     def found(self, key: str) -> JSON:
         if key not in self._state.resources:
@@ -249,6 +253,11 @@ class Compute(Generic):
         if "network" not in body:
             raise invalid("Invalid value for field 'resource.network': ''. The network is missing.")
         return self.found(f"compute/{unlink(body['network'])}")
+
+    def _inside(self, network: str) -> list[str]:
+        """The subnetworks of a network."""
+        every = [value for key, value in sorted(self._state.resources.items()) if "/subnetworks/" in key]
+        return [value["selfLink"] for value in every if value.get("network") == network]
 
     def _subnetwork(self, body: JSON, path: str) -> JSON:
         network = self._network(body)

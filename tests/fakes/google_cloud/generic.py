@@ -146,7 +146,9 @@ class Generic:
 
     def _operation(self, call: Call) -> JSON:
         if call.method.action == "list":
-            return self.page(call, [self.show(operation) for operation in self._state.operations.all.values()])
+            mine = f"{call.service}/{call.path.rpartition('/')[0]}/"  # a project's, region's or zone's
+            every = [op for op in self._state.operations.all.values() if op.target.startswith(mine)]
+            return self.page(call, [shown for shown in map(self.show, every) if self._wanted(call, shown)])
         if call.method.action not in ("get", "wait"):
             raise not_modelled(call.method.id)
         name = re.sub(r"/wait$", "", call.path).rpartition("/")[2]

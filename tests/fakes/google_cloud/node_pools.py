@@ -198,7 +198,9 @@ class NodePools:
             if failure is None:
                 for place, value in changes:
                     cluster_update.apply(pool, place, value)
-                defaults.fill_disk(pool["config"], by_boot_disk=any(place[0][-1] == "bootDisk" for place, _ in changes))
+                defaults.fill_disk(
+                    pool["config"], by_boot_disk=any(place[0][-1] == "bootDisk" for place, _value in changes)
+                )
                 defaults.fill_groups(pool, cluster, self._state.settings)
                 pool["status"] = "RUNNING"
                 pool.pop("statusMessage", None)

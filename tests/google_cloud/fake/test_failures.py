@@ -37,7 +37,7 @@ BODY: JSON = {"cluster": {"name": "c", "nodePools": [{"name": "core", "initialNo
 )
 def test_what_a_request_can_meet(cloud: FakeCloud, api: Client, kind: str, error: str) -> None:
     cloud.fail("clusters.create", kind, times=2)
-    for _ in range(2):
+    for _turn in range(2):
         reply = api.post(f"{REGION}/clusters", BODY)
         assert reply.error.startswith(error)
         assert cloud.cluster("c") is None
@@ -156,7 +156,7 @@ def test_an_operation_of_compute_that_fails(cloud: FakeCloud, api: Client) -> No
 
 def test_for_ever_and_not_at_first(cloud: FakeCloud, api: Client) -> None:
     cloud.fail("clusters.list", "unavailable", times=None, after=2)
-    statuses = [api.get(f"{REGION}/clusters").status for _ in range(5)]
+    statuses = [api.get(f"{REGION}/clusters").status for _turn in range(5)]
     assert statuses == [200, 200, 503, 503, 503]
 
 

@@ -65,7 +65,7 @@ def test_through_the_proxy(proxied: FakeCloud, host: str) -> None:
     made = requests.post(f"https://{host}/{NETWORKS}", json={"name": "n"}, headers=bearer(proxied), timeout=10)
     assert made.status_code == 200
     session = requests.Session()  # several requests in one tunnel
-    for _ in range(3):
+    for _turn in range(3):
         assert session.get(f"https://{host}/{NETWORKS}", headers=bearer(proxied), timeout=10).ok
     assert {record.host for record in proxied.requests} == {host}
     assert [record.method for record in proxied.writes] == ["compute.networks.insert"]

@@ -77,19 +77,6 @@ class Ansible:
         return found
 
 
-@pytest.fixture(scope="session")
-def one_cloud() -> t.Iterator[FakeCloud]:
-    with FakeCloud() as running:
-        yield running
-
-
-@pytest.fixture
-def cloud(one_cloud: FakeCloud) -> t.Iterator[FakeCloud]:
-    one_cloud.reset()
-    yield one_cloud
-    assert one_cloud.refused == []
-
-
 @pytest.fixture
 def ansible(cloud: FakeCloud, capsys: pytest.CaptureFixture[str]) -> Ansible:
     return Ansible(cloud, capsys)

@@ -208,7 +208,9 @@ def test_autopilot(ansible: Ansible) -> None:
 
 
 def test_a_run_that_was_interrupted_is_waited_for(ansible: Ansible) -> None:
-    started = ansible.good(gke_cluster, **CLUSTER, wait=False)
+    kubeconfig = {"path": "/nowhere/dask.yaml"}
+    started = ansible.good(gke_cluster, **CLUSTER, wait=False, kubeconfig=kubeconfig)
+    assert "has no kubeconfig yet" in str(started["warnings"])
     assert started["cluster"]["status"] == "PROVISIONING"
     done = ansible.good(gke_cluster, **CLUSTER)
     assert not done["changed"]
@@ -278,7 +280,7 @@ def test_kubeconfig(ansible: Ansible, tmp_path: Path, auth: str) -> None:
         ({"pods_range": "10.0.0.0/99"}, "pods_range is '10.0.0.0/99', which is no range of addresses"),
         ({"pods_range": "10.0.0.0/14", "services_range": "10.1.0.0/20"}, "overlaps with pods_range 10.0.0.0/14"),
         ({"authorized_networks": [{"cidr": "203.0.113.7/24"}]}, "has host bits set"),
-        ({"autopilot": True}, "with Autopilot Google makes the nodes, so there is no initial_node_pools"),
+        ({"autopilot": True}, "with Autopilot Google decides about the nodes; leave out initial_node_pools"),
         ({"autopilot": True, "initial_node_pools": [], "location": "europe-west1-b"}, "give the region europe-west1"),
         ({"initial_node_pools": []}, "cannot be created without a node pool"),
         ({"initial_node_pools": [{"name": "a", "autoscaling": {"min": 3, "max": 1}}]}, "has min 3 and max 1"),
@@ -293,6 +295,7 @@ def test_kubeconfig(ansible: Ansible, tmp_path: Path, auth: str) -> None:
             {"maintenance": {"daily": "03:00", "recurring": {"start": "x", "end": "y", "recurrence": "z"}}},
             "give one of",
         ),
+        ({"spec": {"network_config": {}}}, "spec has network_config, which the API calls networkConfig"),
         ({"spec": {"ipAllocationPolicy": {"clusterIpv4CidrBlock": "x"}}}, "is no range of addresses"),
     ],
 )
@@ -333,10 +336,14 @@ def test_no_credentials(ansible: Ansible, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_acting_as_another_account(ansible: Ansible) -> None:
     account = "deploy@fake-project.iam.gserviceaccount.com"
-    ansible(gke_cluster, **CLUSTER, check=True, impersonate_service_account=account)
-    assert "iamcredentials.projects.serviceAccounts.generateAccessToken" in [
-        record.method for record in ansible.cloud.requests
-    ]
+    message = ansible.bad(gke_cluster, **CLUSTER, impersonate_service_account=account)
+    assert f"check that {account} is there, and that this account has the role" in message
+    ansible.cloud.put(f"iam/projects/fake-project/serviceAccounts/{account}", {"email": account})
+    message = ansible.bad(gke_cluster, **CLUSTER, impersonate_service_account=account)
+    assert "grant this account a role with the permission container.clusters.get" in message
+    [asked, looked] = ansible.cloud.requests
+    assert asked.method == "iamcredentials.projects.serviceAccounts.generateAccessToken"
+    assert looked.identity == f"serviceAccount:{account}"
 
 
 def test_info(ansible: Ansible, tmp_path: Path) -> None:

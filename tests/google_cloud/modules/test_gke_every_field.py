@@ -78,7 +78,7 @@ def test_cluster(ansible: Ansible, row: _gke_cluster.Field, path: Path, schema: 
     pools = [{"name": "core", "initialNodeCount": 1}]
     found = ansible.cloud.add_cluster({"name": "dask", "nodePools": pools}, LOCATION)
     value = VALUES.get(".".join(path)) or another(schema, lookup(found, path))
-    task = {"name": "dask", "location": LOCATION, "spec": nest(path, value)}
+    task: JSON = {"name": "dask", "location": LOCATION, "spec": nest(path, value)}
     expected = f"clusters.update {row.update}" if row.update else f"clusters.{row.action}"
 
     looked = ansible.good(gke_cluster, check=True, **task)
@@ -98,10 +98,11 @@ def test_cluster(ansible: Ansible, row: _gke_cluster.Field, path: Path, schema: 
 
 @pytest.mark.parametrize(("expected", "path", "schema"), POOL_CASES)
 def test_pool(ansible: Ansible, expected: str, path: Path, schema: JSON) -> None:
-    found = ansible.cloud.add_cluster({"name": "dask", "nodePools": [POOL]}, LOCATION)["nodePools"][0]
+    cluster = {"name": "dask", "nodePools": [POOL], "releaseChannel": {"channel": "UNSPECIFIED"}}
+    found = ansible.cloud.add_cluster(cluster, LOCATION)["nodePools"][0]
     value = VALUES.get(".".join(path)) or another(schema, lookup(found, path))
     spec = SPECS.get(".".join(path)) or nest(path, value)
-    task = {"cluster": "dask", "location": LOCATION, "pools": [{"name": "core", "spec": spec}]}
+    task: JSON = {"cluster": "dask", "location": LOCATION, "pools": [{"name": "core", "spec": spec}]}
 
     looked = ansible.good(gke_node_pool, check=True, **task)
     assert looked["changed"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _google
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke, _gke_cluster, _gke_node_pool, _google
 from ansible_collections.daskops.kubernetes.plugins.modules import gke_cluster, gke_node_pool
 
 from tests.fakes.google_cloud.failures import OPERATION, REQUEST
@@ -16,7 +16,7 @@ from tests.google_cloud.modules.conftest import LOCATION, POOL, Ansible
 JSON = dict[str, t.Any]
 
 CLUSTER: JSON = {"name": "dask", "location": LOCATION}
-NEW: JSON = {**CLUSTER, "initial_node_pools": [POOL]}
+NEW: JSON = {**CLUSTER, "release_channel": "none", "initial_node_pools": [POOL]}
 FIXED: JSON = {"name": "fixed", "node_count": 1}
 
 
@@ -47,6 +47,8 @@ KINDS = [kind for kind in REQUEST if kind not in ("permission", "token_expired")
 @pytest.fixture(autouse=True)
 def scene(ansible: Ansible, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_google, "TRANSIENT_FOR", 0.3)
+    for module in (_gke_cluster, _gke_node_pool):  # a second is the least that the modules take, and more than it needs
+        monkeypatch.setattr(module, "Deadline", lambda seconds: _gke.Deadline(seconds if seconds > 1 else 0.3))
     ansible.good(gke_cluster, **{**NEW, "initial_node_pools": [POOL, FIXED]})
 
 

@@ -31,7 +31,8 @@ WORKERS: JSON = {
 @pytest.fixture(autouse=True)
 def cluster(ansible: Ansible) -> None:
     theirs = {"name": "default-pool", "initialNodeCount": 1}
-    ansible.cloud.add_cluster({"name": "dask", "nodePools": [theirs]}, LOCATION)
+    without = {"channel": "UNSPECIFIED"}  # with a channel, GKE does not let pools go without repairs and upgrades
+    ansible.cloud.add_cluster({"name": "dask", "nodePools": [theirs], "releaseChannel": without}, LOCATION)
 
 
 def pools(*given: JSON, **options: t.Any) -> JSON:

@@ -129,6 +129,15 @@ def test_converge_plans_anew_where_others_wrote() -> None:
     assert recovered == [1]
 
 
+def test_what_is_gone_when_it_is_to_be_deleted() -> None:
+    plans = [[_gke.Call("DELETE", "a", "delete", "a")], []]
+
+    def gone(_call: _gke.Call, _last: bool) -> t.NoReturn:
+        raise GoogleError("gone", 404, "NOT_FOUND")
+
+    assert _gke.converge(lambda: plans.pop(0), gone, lambda: None, _gke.Deadline(60)) == []
+
+
 def test_converge_ends() -> None:
     def lost(_call: _gke.Call, _last: bool) -> t.NoReturn:
         raise AnswerLost("lost")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 
 import pytest
@@ -49,8 +50,8 @@ class Answers:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """No waiting, only the clock moves on."""
     waits: list[float] = []
-    monkeypatch.setattr(_google.time, "sleep", waits.append)
-    monkeypatch.setattr(_google.time, "monotonic", lambda: sum(waits))
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(waits))
     return waits
 
 
@@ -75,8 +76,8 @@ def test_where_requests_go() -> None:
 
 
 def test_pages() -> None:
-    google, sent = client(answer(200, {"items": [1], "nextPageToken": "n"}), answer(200, {"items": [2]}))
-    assert google.items("compute", "z") == [1, 2]
+    google, sent = client(answer(200, {"items": [{"a": 1}], "nextPageToken": "n"}), answer(200, {"items": [{}]}))
+    assert google.items("compute", "z") == [{"a": 1}, {}]
     assert sent.sent[1][1].endswith("?pageToken=n")
 
 
@@ -151,7 +152,7 @@ def test_a_dropped_connection() -> None:
     assert len(sent.sent) == 2
     for method in ("post", "put", "patch", "delete"):
         google, sent = client(dropped, answer(200, {}))
-        arguments = () if method == "delete" else ({},)
+        arguments: tuple[JSON, ...] = () if method == "delete" else ({},)
         with pytest.raises(AnswerLost, match="it may have been carried out: run again"):
             getattr(google, method)("container", "v1/x", *arguments)
         assert len(sent.sent) == 1
@@ -171,8 +172,12 @@ def test_reread() -> None:
         return "done"
 
     assert _google.reread(attempt) == "done"
+
+    def gone() -> t.NoReturn:
+        raise GoogleError("no", 404)
+
     with pytest.raises(GoogleError):
-        _google.reread(lambda: (_ for _ in ()).throw(GoogleError("no", 404)))
+        _google.reread(gone)
 
 
 @pytest.mark.parametrize(
@@ -180,11 +185,11 @@ def test_reread() -> None:
     [
         (
             error(403, "PERMISSION_DENIED", 'Required "container.clusters.get" permission(s) for "projects/x".'),
-            "grant this account a role with the permission container.clusters.get in project my-project.",
+            "grant this account a role with the permission container.clusters.get, if my-project is what is meant.",
         ),
         (
             error(403, "PERMISSION_DENIED", "no", "IAM_PERMISSION_DENIED", permission="compute.networks.get"),
-            "grant this account a role with the permission compute.networks.get in project my-project.",
+            "grant this account a role with the permission compute.networks.get, if my-project is what is meant.",
         ),
         (
             error(403, "PERMISSION_DENIED", "off", "SERVICE_DISABLED", service="compute.googleapis.com"),

@@ -7,11 +7,13 @@ from __future__ import annotations
 import copy
 import json
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _google
 
 from tests.fakes.google_cloud import FakeCloud
+from tests.fakes.google_cloud.client import Client
 from tests.google_cloud.resources.conftest import BUCKET, PROJECT, REGION, Modules, everything
 
 JSON = dict[str, t.Any]
@@ -472,6 +474,18 @@ def test_nothing_goes_that_another_cluster_uses(modules: Modules, cloud: FakeClo
 
 
 @pytest.mark.usefixtures("made")
+def test_a_network_stays_as_long_as_others_have_subnetworks_in_it(modules: Modules, cloud: FakeCloud) -> None:
+    theirs = f"{COMPUTE}/regions/us-east1/subnetworks/theirs"
+    cloud.put(
+        theirs, {"name": "theirs", "selfLink": link(theirs), "network": link(NETWORK), "ipCidrRange": "10.99.0.0/24"}
+    )
+    result = modules.resources(**everything(), state="absent")
+    assert result["kept"] == ["network dask: there are subnetworks of others in it (theirs)"]
+    assert {NETWORK, theirs} <= set(cloud.state.resources)
+    assert SUBNETWORK not in cloud.state.resources
+
+
+@pytest.mark.usefixtures("made")
 def test_what_was_made_for_another_cluster_stays(modules: Modules, cloud: FakeCloud) -> None:
     params = everything()
     params["cluster"]["name"] = "second"
@@ -509,6 +523,8 @@ READS = (
 @pytest.mark.parametrize("kind", ["unavailable", "rate_limit", "drop", "drop_answer", "internal"])
 def test_what_may_pass_is_tried_again(modules: Modules, cloud: FakeCloud, method: str, kind: str) -> None:
     cloud.fail(method, kind, retry_after=0)
+    if method.startswith("artifactregistry"):  # whose operations cannot be listed: it is there when it is there
+        cloud.state.operations.polls, cloud.state.operations.seconds = 0, 0.2
     result = modules.resources(**everything())
     assert not result.get("failed"), result["msg"]
     assert set(ALL) <= set(cloud.state.resources)
@@ -538,6 +554,16 @@ def test_what_does_not_pass_is_a_clear_error(
         assert cloud.writes == []
 
 
+def test_what_somebody_else_makes_at_the_same_time(modules: Modules, cloud: FakeCloud) -> None:
+    body = {"name": "dask", "autoCreateSubnetworks": False}
+    client = Client(cloud.port, lambda: cloud.token)
+    assert client.post(f"/compute/compute/v1/projects/{PROJECT}/global/networks", body).status == 200
+    result = modules.resources(**everything())
+    assert not result.get("failed"), result["msg"]
+    assert cloud.state.resources[NETWORK].get("description") is None  # theirs, and so it stays
+    assert modules.resources(**everything(), state="absent")["kept"] == ["network dask: it was not made by this"]
+
+
 @pytest.mark.parametrize("method", [*REQUESTS[:3], REQUESTS[4]])
 @pytest.mark.parametrize(
     ("kind", "words"),
@@ -557,6 +583,23 @@ def test_operations_that_fail(modules: Modules, cloud: FakeCloud, method: str, k
     cloud.state.operations.all.clear()
     assert not modules.resources(**everything()).get("failed")  # the next run does the rest
     assert not modules.resources(**everything())["changed"]
+
+
+def test_a_token_that_expires_in_the_middle_of_a_wait(modules: Modules, cloud: FakeCloud) -> None:
+    cloud.fail("compute.globalOperations.get", "token_expired")
+    result = modules.resources(**everything())
+    assert "no access token could be had by auth_kind accesstoken" in result["msg"]
+    assert "create subnetwork dask" in result["not_done"]
+    cloud.settle()
+    assert not modules.resources(**everything()).get("failed")
+
+
+def test_a_key_gets_a_new_token_in_the_middle_of_a_wait(modules: Modules, cloud: FakeCloud, tmp_path: Path) -> None:
+    cloud.fail("compute.globalOperations.get", "token_expired")
+    key = cloud.key_file(tmp_path / "key.json")
+    result = modules.resources(auth_kind="serviceaccount", service_account_file=str(key), **everything())
+    assert not result.get("failed"), result["msg"]
+    assert cloud.state.failures.waiting == []
 
 
 def test_a_failure_says_what_was_done_before(modules: Modules, cloud: FakeCloud) -> None:

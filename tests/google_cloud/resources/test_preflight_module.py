@@ -249,6 +249,25 @@ def test_pools_of_spot_machines_only_are_worth_a_word(modules: Modules) -> None:
     assert "have no place that lasts" in str(result["warnings"])
 
 
+def test_who_adopts_a_subnetwork_need_not_see_the_others(modules: Modules, cloud: FakeCloud) -> None:
+    modules.resources(**everything())
+    cloud.deny("compute.subnetworks.list")
+    params = options()
+    params["subnetwork"] = {"name": "dask", "region": REGION, "create": False, "pods_range": {"name": "pods"}}
+    assert not modules.preflight(**params).get("failed")
+    pools = [{**CORE, "autoscaling": {"total_max": 1025}, "node_count": None}]
+    found = problems(modules, **{**params, "pools": pools})
+    assert [problem for problem in found if "the pods' range 10.4.0.0/14 has" in problem]
+
+
+def test_a_repository_that_is_not_there_is_one_problem(modules: Modules) -> None:
+    params = options()
+    params["artifact_registry"]["create"] = False
+    found = problems(modules, **params)
+    assert len(found) == 1, found
+    assert "repository dask is not there" in found[0]
+
+
 def test_nothing_but_a_project(modules: Modules) -> None:
     result = modules.preflight()
     assert result["project_number"] == "123456789012"

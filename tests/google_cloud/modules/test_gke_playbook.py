@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The GKE modules as a playbook runs them: defaults by action group, check and diff mode, progress, idempotence."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from tests.fakes.google_cloud import FakeCloud
+from tests.google_cloud.modules.conftest import LOCATION, POOL
+
+ROOT = Path(__file__).resolve().parents[3]
+GROUP = "group/daskops.kubernetes.gke"
+
+
+def play(cloud: FakeCloud, folder: Path, *arguments: str) -> str:
+    """Run the playbook; returns what it shows."""
+    where = {"location": LOCATION}
+    tasks: list[dict[str, t.Any]] = [
+        {"gke_cluster": {"name": "dask", **where, "initial_node_pools": [POOL]}},
+        {"gke_node_pool": {"cluster": "dask", **where, "pools": [POOL, {**POOL, "name": "workers", "spot": True}]}},
+        {"gke_cluster_info": {"name": "dask", **where}},
+        {"gke_node_pool_info": {"cluster": "dask", **where}},
+    ]
+    content = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "module_defaults": {
+            GROUP: {"project": "fake-project", "auth_kind": "accesstoken", "access_token": cloud.token},
+        },
+        "environment": {"DASKOPS_GCP_API_ENDPOINT": cloud.api_endpoint},
+        "tasks": [{f"daskops.kubernetes.{name}": value} for task in tasks for name, value in task.items()],
+    }
+    playbook = folder / "play.yml"
+    playbook.write_text(yaml.safe_dump([content]))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local", playbook, *arguments],
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv" / "collections"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_NOCOLOR": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert cloud.token not in done.stdout
+    return done.stdout
+
+
+def test_playbook(cloud: FakeCloud, tmp_path: Path) -> None:
+    looked = play(cloud, tmp_path, "--check", "--diff")
+    assert re.search(r"ok=4 +changed=2", looked)
+    assert '+    "name": "dask"' in looked
+    assert cloud.writes == []
+    done = play(cloud, tmp_path)
+    assert re.search(r"ok=4 +changed=2", done)
+    assert "create cluster dask: done" in done
+    assert "create node pool workers: done" in done
+    assert len(cloud.writes) == 2
+    cloud.forget()
+    assert re.search(r"ok=4 +changed=0", play(cloud, tmp_path))
+    assert cloud.writes == []

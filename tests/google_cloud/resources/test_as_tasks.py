@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Both modules as tasks of a playbook: the action group's defaults, the progress, how long an unchanged run takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from datetime import datetime
+from pathlib import Path
+
+from tests.fakes.google_cloud import FakeCloud
+from tests.google_cloud.resources.conftest import PROJECT, everything
+
+ROOT = Path(__file__).resolve().parents[3]
+LIMIT = 1.2  # seconds for a task that only reads, on a machine that has nothing else to do,
+PINGS = 4.0  # and how many times as long as Ansible's ping it may take on one that has
+MODULES = {"gke_preflight": 2, "gke_resources": 3}  # and which is the first of its tasks that finds all done
+
+
+def play(cloud: FakeCloud, tmp_path: Path, tasks: list[dict[str, t.Any]]) -> tuple[list[dict[str, t.Any]], str]:
+    """The tasks' results with their seconds, and what was shown."""
+    auth = {
+        "project": PROJECT,
+        "auth_kind": "accesstoken",
+        "access_token": cloud.token,
+        "api_endpoint": cloud.api_endpoint,
+    }
+    defaults = {"group/daskops.kubernetes.gke": auth}
+    book = [{"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}]
+    (tmp_path / "play.json").write_text(json.dumps(book))
+    (tmp_path / "ansible.cfg").touch()  # none of the checkout or of the user
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv" / "collections"),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    interpreter = f"ansible_python_interpreter={sys.executable}"
+    command = [f"{Path(sys.executable).parent}/ansible-playbook", "-i", "localhost,", "-c", "local", "-e", interpreter]
+    done = subprocess.run(
+        [*command, str(tmp_path / "play.json")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = []
+    for line in done.stdout.splitlines():
+        event = json.loads(line) if line.startswith("{") else {}
+        if event.get("_event") == "v2_runner_on_ok":
+            duration = event["task"]["duration"]
+            took = datetime.fromisoformat(duration["end"]) - datetime.fromisoformat(duration["start"])
+            results.append({**event["hosts"]["localhost"], "took": took.total_seconds()})
+    return results, done.stdout
+
+
+def test_a_playbook(cloud: FakeCloud, tmp_path: Path) -> None:
+    resources = {"daskops.kubernetes.gke_resources": everything()}
+    parts = {key: value for key, value in everything().items() if key != "timeout"}
+    pools = [{"name": "core", "machine_type": "e2-standard-4", "node_count": 1}]
+    preflight = {"daskops.kubernetes.gke_preflight": {**parts, "pools": pools}}
+    ping: dict[str, t.Any] = {"ansible.builtin.ping": {}}
+    check = resources | {"check_mode": True}
+    results, shown = play(cloud, tmp_path, [preflight, resources, *[preflight, resources] * 2, check, ping, ping])
+    assert [number for number, result in enumerate(results) if result.get("changed")] == [1]
+    assert len(results) == 9
+    assert results[1]["actions"] == results[0]["actions"]
+    assert "create network dask: done" in shown
+    took = {name: min(results[n]["took"] for n in (first, first + 2)) for name, first in MODULES.items()}
+    print(", ".join(f"{name} {seconds:.2f} s" for name, seconds in took.items()))
+    pinged = min(result["took"] for result in results[-2:])
+    assert max(took.values()) < max(LIMIT, PINGS * pinged)
