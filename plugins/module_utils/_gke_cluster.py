@@ -55,15 +55,15 @@ class Field:
     """A field of Cluster that can be changed, and how.
 
     C(update) is the field of ClusterUpdate, of which a request takes one; C(action) is a method of its own instead.
-    C(inner) is what the value is wrapped in.  Of a field with C(parts) each part stands for itself and only those that
-    change are sent; any other is sent as a whole, as it is with what is asked for.
+    C(inner) is what the value is wrapped in.  Of a field with C(parts), so many levels deep, each part stands alone
+    and only those that change are sent, as gcloud does it; any other is sent whole, as it is with what is asked for.
     """
 
     path: str
     update: str = ""
     action: str = ""
     inner: str = ""
-    parts: bool = False
+    parts: int = 0
 
 
 # In the order in which they are sent: the channel decides which versions there are, and some features need the version.
@@ -100,7 +100,7 @@ FIELDS: tuple[Field, ...] = (
     Field("ipAllocationPolicy.autoIpamConfig", "desiredAutoIpamConfig"),
     Field("ipAllocationPolicy.networkTierConfig", "desiredNetworkTierConfig"),
     Field("ipAllocationPolicy.stackType", "desiredStackType"),
-    Field("controlPlaneEndpointsConfig", "desiredControlPlaneEndpointsConfig", parts=True),
+    Field("controlPlaneEndpointsConfig", "desiredControlPlaneEndpointsConfig", parts=2),
     Field("masterAuthorizedNetworksConfig", "desiredMasterAuthorizedNetworksConfig"),
     Field("privateClusterConfig.enablePrivateEndpoint", "desiredEnablePrivateEndpoint"),
     Field("privateClusterConfig", "desiredPrivateClusterConfig"),
@@ -127,7 +127,7 @@ FIELDS: tuple[Field, ...] = (
     Field("nodePoolAutoConfig.networkTags", "desiredNodePoolAutoConfigNetworkTags"),
     Field("nodePoolAutoConfig.nodeKubeletConfig", "desiredNodePoolAutoConfigKubeletConfig"),
     Field("nodePoolAutoConfig.resourceManagerTags", "desiredNodePoolAutoConfigResourceManagerTags"),
-    Field("addonsConfig", "desiredAddonsConfig", parts=True),
+    Field("addonsConfig", "desiredAddonsConfig", parts=1),
     Field("binaryAuthorization", "desiredBinaryAuthorization"),
     Field("compliancePostureConfig", "desiredCompliancePostureConfig"),
     Field("databaseEncryption", "desiredDatabaseEncryption"),
@@ -145,7 +145,7 @@ FIELDS: tuple[Field, ...] = (
     Field("notificationConfig", "desiredNotificationConfig"),
     Field("loggingConfig", "desiredLoggingConfig"),
     Field("loggingService", "desiredLoggingService"),
-    Field("monitoringConfig", "desiredMonitoringConfig", parts=True),
+    Field("monitoringConfig", "desiredMonitoringConfig", parts=1),
     Field("monitoringService", "desiredMonitoringService"),
     Field("managedMachineLearningDiagnosticsConfig", "desiredManagedMachineLearningDiagnosticsConfig"),
     Field("managedOpentelemetryConfig", "desiredManagedOpentelemetryConfig"),
@@ -401,12 +401,7 @@ def updates(wanted: JSON, found: JSON, path: str, what: str) -> tuple[list[Call]
 def _calls(row: Field, value: t.Any, current: t.Any, found: JSON, path: str, what: str) -> list[Call]:
     if row.update == "additionalPodRangesConfig":
         return _pod_ranges(value, current or [], path, what)
-    if row.parts:
-        current = current or {}
-        changed = {key: part for key, part in value.items() if not same(part, current.get(key), key)}
-        sent = {key: strip(merge(current.get(key) or {}, part)) for key, part in changed.items()}
-    else:
-        sent = strip(merge(current or {}, value)) if isinstance(value, dict) else value
+    sent = _sent(value, current, row.parts)
     if row.inner:
         sent = {row.inner: sent}
     if row.action:
@@ -415,6 +410,16 @@ def _calls(row: Field, value: t.Any, current: t.Any, found: JSON, path: str, wha
         name = row.path.partition(".")[0]
         return [Call("POST", f"{path}:{row.action}", row.action, f"set {name} of {what}", (name,), sent)]
     return [_update(row.update, sent, path, what)]
+
+
+def _sent(value: t.Any, current: t.Any, parts: int) -> t.Any:
+    if not isinstance(value, dict):
+        return value
+    if not parts:
+        return strip(merge(current or {}, value))
+    current = current or {}
+    changed = {key: part for key, part in value.items() if not same(part, current.get(key), key)}
+    return {key: _sent(part, current.get(key), parts - 1) for key, part in changed.items()}
 
 
 def _update(name: str, value: t.Any, path: str, what: str) -> Call:

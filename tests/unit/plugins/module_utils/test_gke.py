@@ -222,6 +222,49 @@ def test_what_is_not_spoken_of_goes_along() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("option", "update"),
+    [
+        (
+            {"authorized_networks": [{"cidr": "198.51.100.0/24"}]},
+            {
+                "ipEndpointsConfig": {
+                    "authorizedNetworksConfig": {
+                        "enabled": True,
+                        "cidrBlocks": [{"cidrBlock": "198.51.100.0/24"}],
+                        "gcpPublicCidrsAccessEnabled": True,
+                    }
+                }
+            },
+        ),
+        ({"private_endpoint": True}, {"ipEndpointsConfig": {"enablePublicEndpoint": False}}),
+        ({"dns_endpoint": False}, {"dnsEndpointConfig": {"allowExternalTraffic": False}}),
+        ({"monitoring": ["SYSTEM_COMPONENTS"]}, {"componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS"]}}),
+        ({"managed_prometheus": False}, {"managedPrometheusConfig": {"enabled": False}}),
+    ],
+)
+def test_parts_are_sent_as_gcloud_does(option: JSON, update: JSON) -> None:
+    found: JSON = {
+        "controlPlaneEndpointsConfig": {
+            "dnsEndpointConfig": {"allowExternalTraffic": True, "endpoint": "gke.goog"},
+            "ipEndpointsConfig": {
+                "enabled": True,
+                "enablePublicEndpoint": True,
+                "publicEndpoint": "203.0.113.7",
+                "authorizedNetworksConfig": {"gcpPublicCidrsAccessEnabled": True},
+            },
+        },
+        "monitoringConfig": {
+            "componentConfig": {"enableComponents": ["SYSTEM_COMPONENTS", "POD"]},
+            "managedPrometheusConfig": {"enabled": True},
+        },
+    }
+    wanted = _gke_cluster.want({"name": "dask", "location": "us-central1", **option}, "my-project")
+    [(verb, _path, body)] = cluster_calls(wanted.resource, found)
+    assert verb == "PUT"
+    assert list(body["update"].values()) == [update]
+
+
 def test_no_field_is_there_twice() -> None:
     for fields in (_gke_cluster.FIELDS, _gke_node_pool.FIELDS):
         paths = [row.path for row in fields]
