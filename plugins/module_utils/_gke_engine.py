@@ -368,7 +368,7 @@ def converge(google: Google, spec: core.Spec, absent: bool, check: bool, timeout
     def once() -> core.Seen:
         nonlocal first
         seen = look(google, spec, absent)
-        plan = core.plan_absent(spec, seen) if absent else core.plan_present(spec, seen)
+        plan = core.plan_absent(spec, seen, check) if absent else core.plan_present(spec, seen)
         if first is None:
             first = plan
         if plan.problems:

@@ -670,13 +670,16 @@ def _plan_bindings(spec: Spec, seen: Seen, steps: list[Step], problems: list[str
 # --- taking down ------------------------------------------------------------------------------------------------------
 
 
-def plan_absent(spec: Spec, seen: Seen) -> Plan:
-    """How to delete what was made by this, and what Kubernetes left behind; nothing else."""
+def plan_absent(spec: Spec, seen: Seen, foresee: bool = False) -> Plan:
+    """How to delete what was made by this, and what Kubernetes left behind; nothing else.
+
+    Whoever wants to C(foresee) it asks while the cluster that all is for is still there.
+    """
     steps: list[Step] = []
     problems: list[str] = []
     kept: list[str] = list(seen.unclear)
     for cluster in seen.clusters:
-        if _stands_on(spec, seen, cluster):
+        if not (foresee and _is_it(spec, cluster)) and _stands_on(spec, seen, cluster):
             where = f"cluster {cluster.get('name')} in {cluster.get('location')}"
             problems.append(f"{where} still stands on it: delete it first")
     for left in seen.leftovers:
@@ -702,9 +705,14 @@ def in_network(spec: Spec, cluster: JSON) -> bool:
     return bool(spec.network) and str(network).rpartition("/")[2] == (spec.network or {})["name"]
 
 
+def _is_it(spec: Spec, cluster: JSON) -> bool:
+    """Whether it is the cluster that all is for."""
+    return bool(spec.cluster) and (cluster.get("name"), cluster.get("location")) == (spec.cluster, spec.location)
+
+
 def _stands_on(spec: Spec, seen: Seen, cluster: JSON) -> bool:
     """Whether a cluster is the one that all is for, or uses what would be deleted."""
-    if spec.cluster and (cluster.get("name"), cluster.get("location")) == (spec.cluster, spec.location):
+    if _is_it(spec, cluster):
         return True
     parts = (seen.network, seen.subnetwork, seen.router)
     if in_network(spec, cluster) and any(is_ours(part, spec.cluster) for part in parts):

@@ -31,7 +31,7 @@ options:
   cluster:
     description:
       - The cluster that all this is for. What is made is then marked with its name, and goes with that cluster only.
-      - With O(state=absent) it must not be there any more.
+      - With O(state=absent) it must not be there any more, but for check mode, which tells what would go after it.
     type: dict
     suboptions:
       name:

@@ -510,6 +510,14 @@ def test_what_a_cluster_stands_on_is_not_deleted(cluster: JSON) -> None:
     assert plan.problems == (f"cluster {cluster['name']} in {cluster['location']} still stands on it: delete it first",)
 
 
+def test_what_goes_after_the_cluster_is_foreseen_while_it_is_there() -> None:
+    its = {"name": "dask", "location": "europe-west4"}
+    plan = core.plan_absent(spec(), replace(full(), clusters=(its,)), foresee=True)
+    assert (plan.problems, plan.steps) == ((), core.plan_absent(spec(), full()).steps)
+    other = {"name": "b", "location": "us-east1", "network": "net", "subnetwork": "sub"}
+    assert core.plan_absent(spec(), replace(full(), clusters=(its, other)), foresee=True).problems
+
+
 def test_other_clusters_do_not_matter() -> None:
     others = (
         {"name": "dask", "location": "us-east1", "network": "default"},
