@@ -164,7 +164,9 @@ def test_what_cannot_be_changed_is_listed_and_refused(ansible: Ansible) -> None:
 def test_a_cluster_of_others_is_changed_as_asked_and_never_deleted(ansible: Ansible) -> None:
     given = {"name": "dask", "nodePools": [{"name": "theirs", "initialNodeCount": 1}], "resourceLabels": {"a": "b"}}
     ansible.cloud.add_cluster(given, LOCATION)
-    assert not ansible.good(gke_cluster, **BARE)["changed"], "what these modules' own clusters have is not for others"
+    found = ansible.good(gke_cluster, **BARE, prices={"cluster": 0.2, "machine_types": {"e2-medium": 0.5}})
+    assert not found["changed"], "what these modules' own clusters have is not for others"
+    assert (found["managed"], found["cost_per_hour"]["min"]) == (False, 0.2 + 3 * 0.5)  # a node in each of three zones
     ansible.good(gke_cluster, **BARE, labels={"c": "d"}, workload_identity=True)
     assert ansible.sent == [
         "clusters.update desiredWorkloadIdentityConfig",

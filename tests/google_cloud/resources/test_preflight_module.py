@@ -43,7 +43,10 @@ def problems(modules: Modules, **changes: t.Any) -> list[str]:
 
 
 def test_all_is_well(modules: Modules, cloud: FakeCloud) -> None:
-    result = modules.preflight(**options())
+    prices = {"cluster": 1, "machine_types": {"e2-standard-4": 2, "n2-standard-8": {"on_demand": 9, "spot": 3}}}
+    result = modules.preflight(**options(prices=prices))
+    assert not result["cluster_exists"]
+    assert result["cost_per_hour"] == {"min": 1 + 3 * 2, "max": 1 + 3 * 2 + 6 * 3, "currency": "USD", "unknown": []}
     assert result["project_number"] == "123456789012"
     assert result["zones"] == [f"{REGION}-{letter}" for letter in "abc"]
     assert result["machine_types"] == {
@@ -65,6 +68,7 @@ def test_in_a_project_where_all_is_there_no_right_is_asked_for(modules: Modules,
     cloud.deny("compute.networks.create", "container.clusters.create", "resourcemanager.projects.setIamPolicy")
     result = modules.preflight(**options())
     assert not result.get("failed"), result["msg"]
+    assert result["cluster_exists"]
     assert result["actions"] == []
     assert not [record for record in cloud.requests if record.method.endswith("testIamPermissions")]
 
