@@ -191,34 +191,6 @@ options:
     description: Whether the cluster may be deleted and created again where it cannot be changed in place.
     type: bool
     default: false
-  kubeconfig:
-    description: Where a kubeconfig for this cluster alone is written, readable by its owner only.
-    type: dict
-    suboptions:
-      path:
-        description: Path of the file, which must not be the one that all tools share.
-        type: path
-        required: true
-      auth:
-        description:
-          - How the API server is spoken to.
-          - V(exec) is by gcloud's plugin C(gke-gcloud-auth-plugin), which has to be where the kubeconfig is used.
-          - V(token) is by a token, which is good for an hour at most. A new one does not count as a change.
-          - V(auto) is V(exec) if the plugin is here and can use the same credentials as this module, else V(token).
-        type: str
-        choices: [auto, exec, token]
-        default: auto
-      endpoint:
-        description:
-          - Which of the cluster's endpoints is used.
-          - V(auto) is V(dns) where the DNS-based one takes traffic from outside, else V(ip).
-        type: str
-        choices: [auto, dns, ip, private]
-        default: auto
-  prices:
-    description: Prices in USD per hour, as for M(daskops.kubernetes.gke_node_pool).
-    type: dict
-    default: {}
   timeout:
     description: Seconds after which all of it is given up. Operations of Google's that run then go on.
     type: int
@@ -229,6 +201,8 @@ options:
     default: true
 extends_documentation_fragment:
   - daskops.kubernetes._gcp
+  - daskops.kubernetes._gke.KUBECONFIG
+  - daskops.kubernetes._gke.PRICES
   - daskops.kubernetes._attributes
   - daskops.kubernetes._attributes.ACTIONGROUP_GKE
 attributes:

@@ -25,39 +25,10 @@ options:
     description: Whether the versions, channels and images that the O(location) offers are returned, too.
     type: bool
     default: false
-  kubeconfig:
-    description: Where a kubeconfig for the cluster, which has to be named, is written, readable by its owner only.
-    type: dict
-    suboptions:
-      path:
-        description: Path of the file, which must not be the one that all tools share.
-        type: path
-        required: true
-      auth:
-        description:
-          - How the API server is spoken to.
-          - V(exec) is by gcloud's plugin C(gke-gcloud-auth-plugin), which has to be where the kubeconfig is used.
-          - V(token) is by a token, which is good for an hour at most. A new one does not count as a change.
-          - V(auto) is V(exec) if the plugin is here and can use the same credentials as this module, else V(token).
-        type: str
-        choices: [auto, exec, token]
-        default: auto
-      endpoint:
-        description:
-          - Which of the cluster's endpoints is used.
-          - V(auto) is V(dns) where the DNS-based one takes traffic from outside, else V(ip).
-        type: str
-        choices: [auto, dns, ip, private]
-        default: auto
-  prices:
-    description:
-      - Prices in USD per hour, over those of this collection, which are a rough estimate of list prices.
-      - C(cluster) is the fee for a cluster; C(machine_types) has a price or C(on_demand) and C(spot) by machine type;
-        C(regions) has a factor by region.
-    type: dict
-    default: {}
 extends_documentation_fragment:
   - daskops.kubernetes._gcp
+  - daskops.kubernetes._gke.KUBECONFIG
+  - daskops.kubernetes._gke.PRICES
   - daskops.kubernetes._attributes.INFO
   - daskops.kubernetes._attributes.ACTIONGROUP_GKE
 seealso:

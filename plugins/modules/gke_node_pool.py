@@ -188,13 +188,6 @@ options:
     description: Whether pools of this module that are not listed are deleted. Those of others stay.
     type: bool
     default: false
-  prices:
-    description:
-      - Prices in USD per hour, over those of this collection, which are a rough estimate of list prices.
-      - C(cluster) is the fee for a cluster; C(machine_types) has a price or C(on_demand) and C(spot) by machine type;
-        C(regions) has a factor by region.
-    type: dict
-    default: {}
   timeout:
     description: Seconds after which all of it is given up. Operations of Google's that run then go on.
     type: int
@@ -205,6 +198,7 @@ options:
     default: true
 extends_documentation_fragment:
   - daskops.kubernetes._gcp
+  - daskops.kubernetes._gke.PRICES
   - daskops.kubernetes._attributes
   - daskops.kubernetes._attributes.ACTIONGROUP_GKE
 attributes:

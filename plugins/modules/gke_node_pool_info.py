@@ -25,15 +25,9 @@ options:
   name:
     description: Name of the pool. By default all of them are returned.
     type: str
-  prices:
-    description:
-      - Prices in USD per hour, over those of this collection, which are a rough estimate of list prices.
-      - C(cluster) is the fee for a cluster; C(machine_types) has a price or C(on_demand) and C(spot) by machine type;
-        C(regions) has a factor by region.
-    type: dict
-    default: {}
 extends_documentation_fragment:
   - daskops.kubernetes._gcp
+  - daskops.kubernetes._gke.PRICES
   - daskops.kubernetes._attributes.INFO
   - daskops.kubernetes._attributes.ACTIONGROUP_GKE
 seealso:

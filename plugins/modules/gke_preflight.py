@@ -33,12 +33,9 @@ options:
     type: list
     elements: dict
     default: []
-  prices:
-    description: Prices in USD per hour, as for M(daskops.kubernetes.gke_node_pool).
-    type: dict
-    default: {}
 extends_documentation_fragment:
   - daskops.kubernetes._gcp
+  - daskops.kubernetes._gke.PRICES
   - daskops.kubernetes._gke_resources
   - daskops.kubernetes._attributes.INFO
   - daskops.kubernetes._attributes.ACTIONGROUP_GKE
