@@ -50,6 +50,7 @@ class Gcloud:
             "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
             "CLOUDSDK_CORE_PROJECT": cloud.settings.project,
             "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",
+            "KUBECONFIG": str(folder / "kubeconfig"),  # gcloud writes there unless --async is given
         }
 
     def __call__(self, *arguments: str) -> None:
