@@ -210,6 +210,10 @@ def unit(_scratch: Path) -> Steps:
 
 def google_cloud(_scratch: Path) -> Steps:
     yield pytest("tests/google_cloud")
+    if shutil.which("gcloud"):
+        yield pytest("tests/google_cloud_cli")
+    else:
+        yield Step("gcloud is not there, so its opinion was not asked", ["true"])
 
 
 def docs(_scratch: Path) -> Steps:
@@ -273,7 +277,11 @@ PARTS = [
         keep_going=True,
     ),
     Part("unit", "unit tests", unit),
-    Part("google-cloud", "the fake Google Cloud and the GKE modules against it", google_cloud),
+    Part(
+        "google-cloud",
+        "the fake Google Cloud and the GKE modules against it; gcloud's opinion if it is there",
+        google_cloud,
+    ),
     Part("sanity", "ansible-test sanity on ansible-core 2.19", sanity),
     Part("core-2.21", "unit tests and ansible-test sanity on ansible-core 2.21", sanity_next),
     Part("docs", "the rendered reference, without a warning", docs),

@@ -317,6 +317,8 @@ def updates(wanted: JSON, found: JSON, path: str, what: str) -> tuple[list[Call]
         if same(value, current, place[-1]):
             continue
         sent = strip(_value(value, current), place[-1])
+        if row.update == "resourceLabels":  # GKE sets some itself, and keeps them
+            sent = {key: label for key, label in sent.items() if key in value or not key.startswith("goog-gke-")}
         if row.update == "diskSizeGb":
             sent = str(sent)  # an int64 in the request, an int32 in the resource
         bodies.setdefault(row.group or row.update, {})[row.update] = {row.inner: sent} if row.inner else sent

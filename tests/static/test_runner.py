@@ -93,3 +93,27 @@ def test_no_part_is_not_a_success(runner: t.Any, monkeypatch: pytest.MonkeyPatch
 )
 def test_a_skipped_test_has_not_passed(runner: t.Any, summary: str, good: bool) -> None:
     assert (runner.pytest("tests/unit").verdict(f"....\n{summary}\n") is None) == good
+
+
+@pytest.mark.parametrize(
+    ("found", "second"),
+    [
+        ("/usr/bin/gcloud", "pytest tests/google_cloud_cli"),
+        (None, "gcloud is not there, so its opinion was not asked"),
+    ],
+)
+def test_gcloud_is_asked_where_it_is_there(
+    runner: t.Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: str | None, second: str
+) -> None:
+    monkeypatch.setattr(runner.shutil, "which", lambda _name: found)
+    assert [step.title for step in runner.google_cloud(tmp_path)] == ["pytest tests/google_cloud", second]
+
+
+def test_what_is_not_there_is_said(
+    runner: t.Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner.shutil, "which", lambda _name: None)
+    absent = list(runner.google_cloud(tmp_path))[1:]
+    monkeypatch.setattr(runner, "PARTS", [runner.Part("google-cloud", "a part", lambda _scratch: iter(absent))])
+    assert runner.main([]) == 0
+    assert capsys.readouterr().out.count("gcloud is not there, so its opinion was not asked") == 1

@@ -17,6 +17,9 @@ from tests.fakes.google_cloud.state import Call, State
 _ROOT = "https://container.googleapis.com/v1/"
 # Discovery, Cluster.name: up to 40 lowercase letters, numbers and hyphens, begins with a letter, ends without a hyphen.
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
+# gcloud's source, api_adapter.CreateClusterCommon: with Autopilot it asks for this pool, too, with the nodes' account.
+_GCLOUD_POOL = "default-pool"
+_NODE_IDENTITY = ("serviceAccount", "oauthScopes")
 _OUTPUT_ONLY = {
     "conditions",
     "createTime",
@@ -79,7 +82,9 @@ class Container:
         key = self.key(location, given.get("name", ""))
         self._check(given, location, key)
         pools = given.pop("nodePools", [])
-        if not pools and not defaults.autopilot(given):
+        if defaults.autopilot(given):
+            given, pools = _without_gclouds_pool(given, pools), []
+        elif not pools:
             config, count = given.pop("nodeConfig", {}), given.pop("initialNodeCount")
             pools = [{"name": "default-pool", "initialNodeCount": count, "config": config}]
         cluster = defaults.cluster(given, location, self._state.settings)
@@ -375,7 +380,7 @@ class Container:
             # The guide to Autopilot: always regional, and its nodes are not the user's.
             if catalog.is_zone(location):
                 raise invalid("Autopilot clusters must be regional clusters.")
-            if pools:
+            if [pool.get("name") for pool in pools] not in ([], [_GCLOUD_POOL]):
                 raise invalid("Node pools cannot be specified for Autopilot clusters.")
         elif not pools and not given.get("initialNodeCount"):
             raise invalid("Cluster.initial_node_count must be greater than zero.")
@@ -416,6 +421,14 @@ class Container:
             wanted = given.get("ipAllocationPolicy", {}).get(field)
             if wanted and wanted not in ranges:
                 raise invalid(f'Secondary range "{wanted}" does not exist in subnetwork "{subnetwork}".')
+
+
+def _without_gclouds_pool(given: JSON, pools: list[JSON]) -> JSON:
+    """An Autopilot cluster has no pools of the user's: of gcloud's only the nodes' account and scopes are kept."""
+    named = {name: pool["config"][name] for pool in pools for name in _NODE_IDENTITY if name in pool.get("config", {})}
+    if "serviceAccount" not in named:
+        return given
+    return defaults.merged({"autoscaling": {"autoprovisioningNodePoolDefaults": named}}, given)
 
 
 def _progress(share: int) -> JSON:

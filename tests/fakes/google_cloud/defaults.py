@@ -259,8 +259,7 @@ def pool(given: JSON, cluster: JSON, settings: Settings) -> JSON:
     if given.get("upgradeSettings"):
         result["upgradeSettings"] = {"strategy": "SURGE", **given["upgradeSettings"]}
     fill_disk(config, by_boot_disk="bootDisk" in given.get("config", {}))
-    model = "spot" if config.get("spot") else "preemptible" if config.get("preemptible") else "on-demand"
-    config.setdefault("resourceLabels", {})["goog-gke-node-pool-provisioning-model"] = model
+    fill_labels(config)
     if cluster.get("workloadIdentityConfig", {}).get("workloadPool"):
         # The guide to Workload Identity: new pools of a cluster that has it use GKE's metadata server.
         config.setdefault("workloadMetadataConfig", {"mode": "GKE_METADATA"})
@@ -277,6 +276,12 @@ def pool(given: JSON, cluster: JSON, settings: Settings) -> JSON:
     result["selfLink"] = f"{cluster['selfLink']}/nodePools/{given['name']}"
     fill_groups(result, cluster, settings)
     return result
+
+
+def fill_labels(config: JSON) -> None:
+    """GKE's own label. Whoever sets labels leaves it out, as gcloud and Terraform's provider do, and it is not lost."""
+    model = "spot" if config.get("spot") else "preemptible" if config.get("preemptible") else "on-demand"
+    config.setdefault("resourceLabels", {})["goog-gke-node-pool-provisioning-model"] = model
 
 
 def fill_disk(config: JSON, by_boot_disk: bool) -> None:

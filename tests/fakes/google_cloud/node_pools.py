@@ -201,6 +201,7 @@ class NodePools:
                 defaults.fill_disk(
                     pool["config"], by_boot_disk=any(place[0][-1] == "bootDisk" for place, _value in changes)
                 )
+                defaults.fill_labels(pool["config"])
                 defaults.fill_groups(pool, cluster, self._state.settings)
                 pool["status"] = "RUNNING"
                 pool.pop("statusMessage", None)

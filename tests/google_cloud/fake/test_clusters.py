@@ -152,6 +152,13 @@ def test_autopilot(api: Client) -> None:
     assert pool.error == "400 INVALID_ARGUMENT: Autopilot node pools cannot be accessed or modified."
 
 
+def test_autopilot_as_gcloud_asks_for_it(api: Client) -> None:
+    pool = {"name": "default-pool", "initialNodeCount": 1, "config": {"serviceAccount": "nodes@example.com"}}
+    cluster = created(api, {"name": "c", "autopilot": {"enabled": True}, "nodePools": [pool]})
+    assert "nodePools" not in cluster
+    assert cluster["autoscaling"]["autoprovisioningNodePoolDefaults"] == {"serviceAccount": "nodes@example.com"}
+
+
 @pytest.mark.parametrize(
     ("change", "location", "message"),
     [

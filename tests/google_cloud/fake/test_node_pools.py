@@ -189,6 +189,12 @@ def test_an_empty_message_clears(api: Client) -> None:
     assert "labels" not in pool(api)["config"]
 
 
+def test_a_label_of_gke_stays(api: Client) -> None:
+    wait(api, api.put(f"{POOLS}/core", {"resourceLabels": {"labels": {"a": "b"}}}))
+    labels = {"a": "b", "goog-gke-node-pool-provisioning-model": "on-demand"}
+    assert pool(api)["config"]["resourceLabels"] == labels
+
+
 def test_upgrades_need_room(api: Client) -> None:
     assert "cannot both be 0" in api.put(f"{POOLS}/core", {"upgradeSettings": {"maxSurge": 0}}).error
     wait(api, api.put(f"{POOLS}/core", {"upgradeSettings": {"maxSurge": 0, "maxUnavailable": 1}}))

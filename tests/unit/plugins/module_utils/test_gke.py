@@ -283,6 +283,13 @@ def test_a_taint_that_gke_has_set_stays() -> None:
     assert [each.body for each in calls] == [{"taints": {"taints": [mine, gpu]}}]
 
 
+def test_labels_of_gke_are_not_sent_back() -> None:
+    found = {"config": {"resourceLabels": {"goog-gke-node-pool-provisioning-model": "spot", "a": "b"}}}
+    calls, fixed = _gke_node_pool.updates({"config": {"resourceLabels": {"c": "d"}}}, found, "p", "pool")
+    assert fixed == []
+    assert [each.body for each in calls] == [{"resourceLabels": {"labels": {"a": "b", "c": "d"}}}]
+
+
 @pytest.mark.parametrize(
     ("options", "zones", "count"),
     [
