@@ -612,7 +612,9 @@ def check_existing(google: Google, wanted: Want, found: JSON | None) -> JSON:
         there = f"there are {', '.join(names)}" if names else "the project has no clusters"
         if places:
             there = f"there is one by that name in {' and '.join(places)}"
-        raise DaskopsError(f"{wanted.called} does not exist, and {there}; give one that does, or state present.")
+        raise DaskopsError(
+            f"{wanted.called} does not exist, and {there}; give one that does, or state present.", exists=False
+        )
     if found.get("status") not in ("RUNNING", "RECONCILING", "DEGRADED"):
         raise DaskopsError(
             f"{wanted.called} is in the state {found.get('status')}: {status_text(found)}; wait until it runs."

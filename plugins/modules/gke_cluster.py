@@ -323,6 +323,10 @@ kubeconfig:
     changed:
       description: Whether anything but a token was changed.
       type: bool
+exists:
+  description: V(false) if the cluster is not there.
+  returned: when O(state=existing) fails for that reason
+  type: bool
 seconds:
   description: How long all of it took.
   returned: success

@@ -181,7 +181,9 @@ def test_a_cluster_of_others_is_changed_as_asked_and_never_deleted(ansible: Ansi
 
 
 def test_existing(ansible: Ansible) -> None:
-    assert "the project has no clusters" in ansible.bad(gke_cluster, **BARE, state="existing")
+    result = ansible(gke_cluster, **BARE, state="existing")
+    assert "the project has no clusters" in result["msg"]
+    assert result["exists"] is False
     ansible.cloud.add_cluster({"name": "dask", "initialNodeCount": 1}, "us-central1-a")
     assert "there is one by that name in us-central1-a" in ansible.bad(gke_cluster, **BARE, state="existing")
     ansible.cloud.add_cluster({"name": "dask", "initialNodeCount": 1}, LOCATION)
