@@ -15,8 +15,8 @@ import sys
 import threading
 from pathlib import Path
 
+from tests.fakes.certificates import Files
 from tests.fakes.google_cloud import FakeCloud, Settings, kubeconfig
-from tests.fakes.google_cloud.certificates import Files
 from tests.fakes.google_cloud.errors import JSON
 from tests.fakes.google_cloud.node_pools import PoolHook
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.fakes.google_cloud import certificates, contract, defaults
+from tests.fakes import certificates
+from tests.fakes.google_cloud import contract, defaults
 from tests.fakes.google_cloud.cloud import HOSTS, Cloud, Record
 from tests.fakes.google_cloud.errors import JSON
 from tests.fakes.google_cloud.failures import Failure
@@ -39,7 +40,7 @@ class FakeCloud:
         self.settings = replace(settings or Settings(), **options)
         self.cloud = Cloud(self.settings, log, on_pools)
         self._folder = tempfile.TemporaryDirectory(prefix="fake-google-cloud-")
-        self.files = files or certificates.make(Path(self._folder.name), HOSTS)
+        self.files = files or certificates.make(Path(self._folder.name), HOSTS, fake="Google Cloud")
         self._server = Server(self.cloud, port, self.files)
 
     def __enter__(self) -> t.Self:

@@ -12,7 +12,7 @@ import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from tests.fakes.google_cloud.certificates import Files
+from tests.fakes.certificates import Files
 from tests.fakes.google_cloud.cloud import HOSTS, METADATA_HOSTS, Answer, Cloud, Request
 from tests.fakes.google_cloud.errors import Dropped
 
