@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run the fake until it is interrupted. The first line it prints says where it is, as JSON.
+
+python -m tests.fakes.openshift --kubeconfig FILE --port 18443 --install --log build/openshift.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from tests.fakes.openshift import BuildFailed, BuildInput, Built, FakeOpenShift, Settings
+from tests.fakes.openshift.builds import MESSAGES, Builder, pretend
+
+_BUILDER = (
+    "build with this: the build's name, its namespace and the output as arguments, the tar on stdin, its $SPEC in the "
+    "environment; what it prints is the log, and it writes the digest into $DIGEST_FILE or a reason into $REASON_FILE"
+)
+
+
+def _arguments() -> argparse.Namespace:
+    defaults = Settings()
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fakes.openshift",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--kubeconfig", type=Path, required=True, help="of an admin of the real cluster")
+    add("--context", help="which context of the kubeconfig; by default its current one")
+    add("--address", default=defaults.address, help="where to listen (%(default)s)")
+    add("--port", type=int, default=0, help="by default the system picks one")
+    add("--name", action="append", default=[], help="a further name or address by which it is reached")
+    add("--user", action="append", default=[], metavar="NAME:PASSWORD", help="(developer:developer)")
+    add("--group", action="append", default=[], metavar="NAME:USER,USER")
+    add("--domain", default=defaults.domain, help="of the hosts of Routes (%(default)s)")
+    add("--allowed-domain", action="append", default=[], help="which hosts the router serves; by default the domain")
+    add("--token-seconds", type=int, default=defaults.token_seconds, help="(%(default)s)")
+    add("--forward-tokens", action="store_true", help="the API server asks the webhook, rather than impersonation")
+    add("--registry", default=defaults.registry, help="(%(default)s)")
+    add("--public-registry", default=defaults.public_registry, help="by which host it is exposed, if it is")
+    add("--builder", metavar="COMMAND", help=_BUILDER)
+    add("--install", action="store_true", help="apply roles, the Route CRD and the SCC's policies to the cluster")
+    add("--folder", type=Path, help="keep the certificates there, and use those that are there")
+    add("--log", type=Path, help="write each request to this file, a line of JSON each")
+    add("--ca-file", type=Path, help="write the certificate authority there")
+    add("--webhook-config", type=Path, help="write the API server's --authentication-token-webhook-config-file there")
+    arguments = parser.parse_args()
+    for option, values in (("user", arguments.user), ("group", arguments.group)):
+        if wrong := [value for value in values if ":" not in value]:
+            parser.error(f"--{option} {wrong[0]} has no colon")
+    return arguments
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    users = dict(each.split(":", 1) for each in arguments.user)
+    groups = dict(each.split(":", 1) for each in arguments.group)
+    return Settings(
+        users=users or Settings().users,
+        groups={name: members.split(",") for name, members in groups.items()},
+        domain=arguments.domain,
+        allowed_domains=tuple(arguments.allowed_domain),
+        token_seconds=arguments.token_seconds,
+        impersonate=not arguments.forward_tokens,
+        address=arguments.address,
+        names=tuple(arguments.name),
+        registry=arguments.registry,
+        public_registry=arguments.public_registry,
+    )
+
+
+def _command(command: str) -> Builder:
+    def build(given: BuildInput) -> Built:
+        with tempfile.TemporaryDirectory(prefix="fake-openshift-build-") as folder:
+            digest, reason, archive = (Path(folder) / name for name in ("digest", "reason", "archive"))
+            archive.write_bytes(given.archive)
+            shell = ["sh", "-c", f'{command} "$@"', "sh", given.name, given.namespace, given.output]
+            env = {"DIGEST_FILE": str(digest), "REASON_FILE": str(reason), "SPEC": json.dumps(given.spec)}
+            with (
+                archive.open("rb") as sent,
+                subprocess.Popen(
+                    shell,
+                    stdin=sent,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    env=os.environ | env,
+                ) as process,
+            ):
+                for line in process.stdout:
+                    given.log(line)
+            if process.returncode:
+                why = reason.read_text(encoding="utf-8").strip() if reason.exists() else ""
+                raise BuildFailed(why if why in MESSAGES else "DockerBuildFailed")
+            return Built(digest.read_text(encoding="utf-8").strip())
+
+    return build
+
+
+def main() -> int:
+    """Run it; returns the exit code."""
+    arguments = _arguments()
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_signal: over.set())
+    with FakeOpenShift(
+        arguments.kubeconfig,
+        context=arguments.context,
+        port=arguments.port,
+        log=arguments.log,
+        settings=_settings(arguments),
+        folder=arguments.folder,
+        builder=_command(arguments.builder) if arguments.builder else pretend,
+    ) as openshift:
+        if arguments.install:
+            openshift.install()
+        if arguments.ca_file:
+            arguments.ca_file.write_bytes(openshift.files.authority.read_bytes())
+        if arguments.webhook_config:
+            openshift.webhook_config(arguments.webhook_config)
+        where = {"url": openshift.url, "ca": str(openshift.files.authority), "users": sorted(openshift.settings.users)}
+        print(json.dumps(where), flush=True)
+        over.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

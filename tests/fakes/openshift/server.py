@@ -1,0 +1,228 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The front door: TLS, and bytes both ways for what is the API server's, watches and upgraded connections included."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import ssl
+import sys
+import threading
+import typing as t
+from http.client import HTTPMessage, parse_headers
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.fakes.certificates import Files
+from tests.fakes.openshift.edge import Edge, Forward, Record
+from tests.fakes.openshift.errors import ApiError
+from tests.fakes.openshift.state import Answer, Request
+
+_CHUNK = 65536
+_HANDSHAKE_SECONDS = 30.0
+_SEND_SECONDS = 60.0
+
+
+class Server(ThreadingHTTPServer):
+    """Serves an edge, in threads of its own."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, edge: Edge, port: int, files: Files) -> None:
+        self.edge = edge
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(files.certificate, files.key)
+        super().__init__((edge.settings.address, port), _Handler)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self._thread.join(10)
+        self.server_close()
+
+    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
+        """A client that went away is nothing to report."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    rbufsize = 0  # nothing that follows a request may be left in a buffer when the connection is upgraded
+    server: Server
+
+    def setup(self) -> None:
+        # Here and not in the thread that accepts, where a client that is slow would hold up all others.
+        self.request.settimeout(_HANDSHAKE_SECONDS)
+        self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        self.request.settimeout(None)
+        super().setup()
+
+    def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  (the base class has named it)
+        """Requests are noted by the edge."""
+
+    def _any(self) -> None:
+        body = self._body()
+        request = Request(self.command, self.path, t.cast("t.Mapping[str, str]", self.headers), body)
+        record = Record(self.command, request.path, request.query)
+        found = self.server.edge.answer(request, record)
+        if isinstance(found, Forward):
+            self._relay(found, body, record)
+            return
+        record.status = found.status
+        self.server.edge.note(record)
+        self._send(found)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _any
+
+    def _body(self) -> bytes:
+        if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
+            body = b""
+            while size := int(self.rfile.readline().partition(b";")[0], 16):
+                body += self._read(size)
+                self.rfile.readline()
+            while self.rfile.readline().strip():  # trailers
+                pass
+            return body
+        return self._read(int(self.headers.get("Content-Length") or 0))
+
+    def _read(self, size: int) -> bytes:
+        """Exactly so many bytes, as a reader without a buffer returns what has come so far."""
+        read = bytearray()
+        while len(read) < size:
+            part = self.rfile.read(size - len(read))
+            if not part:
+                raise ConnectionError("The client went away in the middle of a request.")
+            read += part
+        return bytes(read)
+
+    def _send(self, answer: Answer) -> None:
+        data = answer.body
+        streamed = not (data is None or isinstance(data, bytes | str | dict | list))
+        if isinstance(data, dict | list):
+            data = json.dumps(data).encode()
+        elif not streamed:
+            data = data.encode() if isinstance(data, str) else data or b""
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", answer.content_type)
+        if streamed:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if not streamed:
+            self.wfile.write(data)
+            return
+        for part in data:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"0\r\n\r\n")
+
+    # To the API server and back.
+
+    def _relay(self, forward: Forward, body: bytes, record: Record) -> None:
+        upgrade = "upgrade" in (self.headers.get("Connection") or "").lower() and self.headers.get("Upgrade")
+        headers = [*forward.headers, ("Connection", "Upgrade" if upgrade else "close")]
+        if upgrade:
+            headers.append(("Upgrade", str(upgrade)))
+        if body or self.command in ("POST", "PUT", "PATCH"):
+            headers.append(("Content-Length", str(len(body))))
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        try:
+            upstream = self.server.edge.kube.connect(forward.admin)
+        except ApiError as error:
+            record.status, record.error = error.code, error.message
+            self.server.edge.note(record)
+            self._send(Answer(error.code, error.body()))
+            return
+        with upstream:
+            upstream.sendall(f"{self.command} {self.path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
+            upstream.settimeout(None)
+            reader = upstream.makefile("rb", buffering=0)
+            status, answered = _head(reader)
+            record.status = status
+            record.upgraded = status == 101
+            self.server.edge.note(record)
+            self._send_head(status, answered)
+            if status == 101:
+                self.close_connection = True
+                _pump(self.connection, upstream)
+            elif self.command != "HEAD" and status not in (204, 304) and not self._copy(upstream):
+                self.close_connection = True
+
+    def _send_head(self, status: int, headers: HTTPMessage) -> None:
+        """The API server's headers, but for those of its connection to us, which is closed after each answer."""
+        self.send_response_only(status)
+        dropped = set() if status == 101 else {"connection", "keep-alive"}
+        for name, value in headers.items():
+            if name.lower() not in dropped:
+                self.send_header(name, value)
+        if status != 101 and "Content-Length" not in headers and "Transfer-Encoding" not in headers:
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+
+    def _copy(self, upstream: socket.socket) -> bool:
+        """Copy the answer as it comes, in the chunks that it has; false if the client went away before its end."""
+        while True:
+            data = _receive(upstream)
+            if data == b"":
+                return True
+            if data:
+                self.wfile.write(data)
+                continue
+            if self.connection in _readable(self.connection, upstream) and _receive(self.connection) is not None:
+                return False  # it is gone, or says something where nothing is to be said
+
+
+def _head(reader: t.Any) -> tuple[int, HTTPMessage]:
+    """An answer's status and headers; those of status 100 are not an answer yet."""
+    while True:
+        line = reader.readline(_CHUNK).split(None, 2)
+        if len(line) < 2:
+            raise ConnectionError("The API server closed the connection.")
+        headers = parse_headers(reader)
+        if int(line[1]) != 100:
+            return int(line[1]), headers
+
+
+def _pump(one: socket.socket, other: socket.socket) -> None:
+    """Bytes both ways until either side ends. In one thread, as a TLS connection is not to be used from two."""
+    while True:
+        for source, sink in ((one, other), (other, one)):
+            data = _receive(source)
+            if data == b"":
+                return
+            if data:
+                sink.settimeout(_SEND_SECONDS)
+                sink.sendall(data)
+        _readable(one, other)
+
+
+def _receive(source: socket.socket) -> bytes | None:
+    """What has come; nothing at its end, and None if there is nothing yet."""
+    source.settimeout(0.0)
+    try:
+        return source.recv(_CHUNK)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+    except (ConnectionError, ssl.SSLError, OSError):
+        return b""
+    finally:
+        source.settimeout(None)
+
+
+def _readable(*sources: socket.socket) -> list[socket.socket]:
+    """Wait until there may be something to read."""
+    waiting: list[socket.socket] = [each for each in sources if isinstance(each, ssl.SSLSocket) and each.pending()]
+    return waiting or select.select(sources, [], [], 30.0)[0]

@@ -1,0 +1,241 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The least API server of Kubernetes that the fake can stand before: a few kinds, and rights from a table.
+
+Who asks is known as a real one knows it: by the admin's token, by that and the headers of impersonation, by the tokens
+of service accounts that it has, or by the word of the webhook that it was told of.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import re
+import ssl
+import threading
+import time
+import typing as t
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import yaml
+
+ADMIN = "token-of-the-admin"
+JSON = dict[str, t.Any]
+_OBJECT = re.compile(r"(/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?)/([a-z]+)(?:/([^/]+))?(/status)?")
+
+
+class ApiServer(ThreadingHTTPServer):
+    """On a port of 127.0.0.1, without TLS."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.objects: dict[str, JSON] = {}  # by path
+        self.allowed: set[tuple[str, ...]] = set()  # user or group, verb, resource with group, namespace
+        self.service_accounts: dict[str, str] = {}  # token to name
+        self.webhook: Path | None = None
+        self.oracle: dict[str, JSON] = {}  # what a pod's image name is answered with
+        self.seen: list[tuple[str, str, str]] = []  # user, verb, path
+        self.lock = threading.Lock()
+        self.version = 0
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def kubeconfig(self, path: Path) -> Path:
+        cluster = {"server": f"http://127.0.0.1:{self.server_port}"}
+        content = {
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "admin", "user": {"token": ADMIN}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "admin"}}],
+            "current-context": "c",
+        }
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    def allow(self, who: str, verbs: str, resource: str, namespace: str = "") -> None:
+        """Let a user or a group do something with a resource and its group, such as builds/log.build.openshift.io."""
+        self.allowed |= {(who, verb, resource, namespace) for verb in verbs.split()}
+
+    def add_namespace(self, name: str, **annotations: str) -> None:
+        path = f"/api/v1/namespaces/{name}"
+        self.objects[path] = self.stamped({"metadata": {"name": name, "annotations": annotations}}, name)
+
+    def stamped(self, found: JSON, name: str) -> JSON:
+        self.version += 1
+        stamps = {"uid": f"uid-{self.version}", "resourceVersion": str(self.version)}
+        stamps["creationTimestamp"] = f"2026-01-01T00:00:{self.version % 60:02d}Z"
+        metadata = {**stamps, **found.get("metadata", {}), "name": name}
+        status = {"phase": "Active"} if "spec" not in found else {}
+        return {"status": status, **found, "metadata": metadata}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ApiServer
+
+    def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  (the base class has named it)
+        pass
+
+    def _any(self) -> None:
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        user, groups = self._user()
+        self.server.seen.append((user, self.command, self.path))
+        if not user:
+            self._json(401, {"kind": "Status", "status": "Failure", "reason": "Unauthorized", "code": 401})
+        elif url.path.endswith("/exec"):
+            self._echo()
+        elif "watch" in parse_qs(url.query):
+            self._watch()
+        else:
+            with self.server.lock:
+                answer = self._answer(user, groups, url.path, parse_qs(url.query), body)
+            self._json(*answer)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
+
+    def _user(self) -> tuple[str, set[str]]:
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        if token == ADMIN:
+            groups = set(self.headers.get_all("Impersonate-Group") or ["system:masters"])
+            return self.headers.get("Impersonate-User") or "admin", groups
+        if not token:
+            return "system:anonymous", {"system:unauthenticated"}
+        return self._token(token)
+
+    def _token(self, token: str) -> tuple[str, set[str]]:
+        if name := self.server.service_accounts.get(token):
+            return name, {"system:serviceaccounts", "system:authenticated"}
+        if not self.server.webhook:
+            return "", set()
+        cluster = yaml.safe_load(self.server.webhook.read_text())["clusters"][0]["cluster"]
+        tls = ssl.create_default_context()
+        tls.load_verify_locations(cadata=_decoded(cluster["certificate-authority-data"]))
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+        request = urllib.request.Request(cluster["server"], json.dumps(review).encode())
+        with urllib.request.urlopen(request, context=tls, timeout=5) as answer:
+            status = json.load(answer)["status"]
+        user = status.get("user", {})
+        return user.get("username", ""), set(user.get("groups", []))
+
+    def _may(self, user: str, groups: t.Iterable[str], verb: str, resource: str, namespace: str) -> bool:
+        allowed = self.server.allowed
+        names = {user, *groups}
+        if "system:masters" in names:
+            return True
+        return any((name, verb, resource, where) in allowed for name in names for where in ("", namespace))
+
+    def _answer(self, user: str, groups: set[str], path: str, query: JSON, body: bytes) -> tuple[int, JSON]:
+        given: JSON = json.loads(body) if body else {}
+        if path == "/apis":
+            return 200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": [{"name": "apps", "versions": []}]}
+        if path.endswith("/subjectaccessreviews"):
+            spec, wanted = given["spec"], given["spec"]["resourceAttributes"]
+            resource = "/".join(filter(None, (wanted["resource"], wanted.get("subresource"))))
+            resource += f".{wanted['group']}" if wanted.get("group") else ""
+            good = self._may(spec["user"], spec["groups"], wanted["verb"], resource, wanted.get("namespace", ""))
+            return 201, {**given, "status": {"allowed": good}}
+        if path.endswith("/tokenreviews"):
+            name, of = self._token(given["spec"]["token"])
+            status = {"authenticated": bool(name), "user": {"username": name, "groups": sorted(of)}}
+            return 201, {**given, "status": status}
+        if path == "/apis/admissionregistration.k8s.io/v1":
+            return 200, {"resources": [{"name": "validatingadmissionpolicies"}]}
+        if path.endswith("/pods") and self.command == "POST":
+            return self._pod(given)
+        match = _OBJECT.fullmatch(path)
+        if not match:
+            return _status(404, "NotFound", path)
+        return self._object(user, groups, match, query, given)
+
+    def _object(self, user: str, groups: set[str], match: re.Match[str], query: JSON, given: JSON) -> tuple[int, JSON]:
+        objects, (base, plural, name, _status_part) = self.server.objects, match.groups()
+        verb = {"GET": "get" if name else "list", "POST": "create", "DELETE": "delete"}.get(self.command, "update")
+        group = base.split("/")[2] if base.startswith("/apis") else ""
+        namespace = base.partition("/namespaces/")[2] or (name if plural == "namespaces" else "") or ""
+        if not self._may(user, groups, verb, f"{plural}.{group}" if group else plural, namespace):
+            return _status(403, "Forbidden", f'{plural} is forbidden: User "{user}" cannot {verb}')
+        path = f"{base}/{plural}" + (f"/{name}" if name else "")
+        if self.command == "GET" and not name:
+            pattern = re.compile(re.escape(base) + r"(/namespaces/[^/]+)?/" + plural + r"/[^/]+")
+            found = [copy.deepcopy(each) for key, each in objects.items() if pattern.fullmatch(key)]
+            return 200, {"kind": "List", "metadata": {"resourceVersion": "1"}, "items": found}
+        if self.command == "POST":
+            path = f"{path}/{given['metadata']['name']}"
+            if path in objects:
+                return _status(409, "AlreadyExists", f'{plural} "{given["metadata"]["name"]}" already exists')
+            made = self.server.stamped(given, given["metadata"]["name"])
+            if namespace and plural != "namespaces":
+                made["metadata"]["namespace"] = namespace
+            if "dryRun" not in query:
+                objects[path] = made
+            return 201, made
+        if path not in objects and "apply" not in (self.headers.get("Content-Type") or ""):
+            return _status(404, "NotFound", f'{plural} "{name}" not found')
+        if self.command == "DELETE":
+            return 200, objects.pop(path)
+        found_now = objects.setdefault(path, self.server.stamped({}, name))
+        _merge(found_now, given)
+        return 200, found_now
+
+    def _pod(self, pod: JSON) -> tuple[int, JSON]:
+        expected = self.server.oracle[json.dumps(pod["spec"], sort_keys=True)]
+        if "denied" in expected:
+            return _status(422, "Invalid", "provider restricted-v2: this is not allowed")
+        containers = [{"securityContext": context} for context in expected["c"]]
+        spec: JSON = {"securityContext": expected["pod"], "containers": containers, "hostUsers": expected["hostUsers"]}
+        spec["initContainers"] = [{"securityContext": context} for context in expected["i"]]
+        return 201, {"metadata": {"annotations": {"openshift.io/scc": expected["scc"]}}, "spec": spec}
+
+    def _watch(self) -> None:
+        """Two events, and a pause between them in which the first has to get through; then until the client goes."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for name in ("first", "second"):
+            line = json.dumps({"type": "ADDED", "object": {"metadata": {"name": name}}}).encode() + b"\n"
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            time.sleep(0.3)
+        self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = True
+
+    def _echo(self) -> None:
+        """Whatever comes over the upgraded connection goes back, in capitals."""
+        self.send_response(101, "Switching Protocols")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Upgrade", self.headers["Upgrade"])
+        self.end_headers()
+        self.close_connection = True
+        self.connection.sendall(b"hello\n")  # the server may speak first
+        while data := self.connection.recv(65536):
+            self.connection.sendall(data.upper())
+
+    def _json(self, status: int, body: JSON) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def _status(code: int, reason: str, message: str) -> tuple[int, JSON]:
+    return code, {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": code}
+
+
+def _merge(before: JSON, patch: JSON) -> None:
+    for name, value in patch.items():
+        if isinstance(value, dict) and isinstance(before.get(name), dict):
+            _merge(before[name], value)
+        else:
+            before[name] = value
+
+
+def _decoded(data: str) -> str:
+    return base64.b64decode(data).decode()
