@@ -216,6 +216,10 @@ def google_cloud(_scratch: Path) -> Steps:
         yield Step("gcloud is not there, so its opinion was not asked", ["true"])
 
 
+def openshift(_scratch: Path) -> Steps:
+    yield pytest("tests/openshift")
+
+
 def docs(_scratch: Path) -> Steps:
     yield Step("render the reference", ["docs/build"])
 
@@ -282,6 +286,7 @@ PARTS = [
         "the fake Google Cloud and the GKE modules against it; gcloud's opinion if it is there",
         google_cloud,
     ),
+    Part("openshift", "the fake OpenShift", openshift),
     Part("sanity", "ansible-test sanity on ansible-core 2.19", sanity),
     Part("core-2.21", "unit tests and ansible-test sanity on ansible-core 2.21", sanity_next),
     Part("docs", "the rendered reference, without a warning", docs),

@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 ADMIN = "token-of-the-admin"
+RESOURCES = [{"name": "validatingadmissionpolicies"}]  # of admissionregistration.k8s.io/v1
 JSON = dict[str, t.Any]
 _OBJECT = re.compile(r"(/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?)/([a-z]+)(?:/([^/]+))?(/status)?")
 
@@ -145,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = {"authenticated": bool(name), "user": {"username": name, "groups": sorted(of)}}
             return 201, {**given, "status": status}
         if path == "/apis/admissionregistration.k8s.io/v1":
-            return 200, {"resources": [{"name": "validatingadmissionpolicies"}]}
+            return 200, {"resources": RESOURCES}
         if path.endswith("/pods") and self.command == "POST":
             return self._pod(given)
         match = _OBJECT.fullmatch(path)

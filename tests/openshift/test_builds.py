@@ -229,13 +229,15 @@ def test_everything_goes_with_the_namespace(ready: Client, api_server: ApiServer
     assert ready.get(f"{IMAGES}/imagestreams").json()["items"] == []
 
 
-def test_others_are_kept_out(ready: Client, client: t.Callable[[str], Client]) -> None:
+@pytest.mark.usefixtures("ready")
+def test_others_are_kept_out(client: t.Callable[[str], Client]) -> None:
     for answer in (client("other").get(f"{BUILDS}/builds"), client("other").post(INSTANTIATE, archive())):
         assert answer.status_code == 403
         assert 'User "other" cannot' in answer.json()["message"]
 
 
 def test_a_watch_sees_the_phases(ready: Client, api_server: ApiServer) -> None:
+    assert ready.get(f"{BUILDS}/builds?watch=true&timeoutSeconds=5").status_code == 403
     api_server.allow("developer", "watch", "builds.build.openshift.io", "lab")
     answer = ready.get(f"{BUILDS}/builds?watch=true&timeoutSeconds=5", stream=True)
     ready.post(INSTANTIATE, archive(Dockerfile="FROM scratch"))

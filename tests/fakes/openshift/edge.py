@@ -246,11 +246,13 @@ class Edge:
             with self.lock:
                 return replace(self._project(request, verb, found, who, wanted), headers=headers)
         named = f"{found.plural}/{found.subresource}" if found.subresource else found.plural
-        if not self.kube.may(who, verb, found.group, named, found.name, found.namespace):
-            raise forbidden(who, verb, found.group, named, found.name, found.namespace)
+        watching = verb == "list" and request.query.get("watch") in ("true", "1")
+        right = "watch" if watching else verb
+        if not self.kube.may(who, right, found.group, named, found.name, found.namespace):
+            raise forbidden(who, right, found.group, named, found.name, found.namespace)
         if found.namespace:
             self._in_namespace(verb, found)
-        if request.query.get("watch") in ("true", "1") and verb == "list":
+        if watching:
             return Answer(200, self._watch(found, request.query))
         with self.lock:
             return replace(self._object(request, verb, found, wanted, resource.kind), headers=headers)

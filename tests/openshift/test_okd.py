@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""OpenShift's own collection against the fake, as a playbook has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from tests.fakes.openshift import FakeOpenShift
+
+AUTH = "community.okd.openshift_auth"
+SELF = "/apis/user.openshift.io/v1/users/~"
+
+
+def play(where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    login = {**where, "username": "developer", "password": "{{ password }}"}
+    token = "{{ login.openshift_auth.api_key }}"
+    who_am_i = {
+        "url": where["host"] + SELF,
+        "headers": {"Authorization": f"Bearer {token}"},
+        "ca_path": where["ca_cert"],
+        "status_code": "{{ expected }}",
+    }
+    tasks = [
+        {AUTH: login, "vars": {"password": "wrong"}, "register": "wrong", "failed_when": "wrong is not failed"},
+        {AUTH: login, "vars": {"password": "secret"}, "register": "login"},
+        {"ansible.builtin.uri": who_am_i, "vars": {"expected": 200}, "register": "before"},
+        {AUTH: {**where, "state": "absent", "api_key": token}, "register": "logout"},
+        {"ansible.builtin.uri": who_am_i, "vars": {"expected": 401}},
+        {
+            "ansible.builtin.debug": {
+                "msg": {
+                    "wrong": "{{ wrong.req_status_code }}",
+                    "user": "{{ before.json.metadata.name }}",
+                    "changed": "{{ logout.changed }}",
+                }
+            }
+        },
+    ]
+    return [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
+
+
+def test_openshift_auth(openshift: FakeOpenShift, tmp_path: Path) -> None:
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(yaml.safe_dump(play({"host": openshift.url, "ca_cert": str(openshift.files.authority)})))
+    configuration = tmp_path / "ansible.cfg"
+    configuration.touch()
+    env = {**os.environ, "ANSIBLE_CONFIG": str(configuration), "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    env |= {"ANSIBLE_PYTHON_INTERPRETER": sys.executable, "ANSIBLE_HOME": str(tmp_path / "ansible")}
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(playbook)]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
+    said = results[-1]["msg"]
+    assert {key: str(value) for key, value in said.items()} == {"wrong": "401", "user": "developer", "changed": "True"}
+    assert [(record.verb, record.path, record.status) for record in openshift.requests if "users" in record.path] == [
+        ("GET", SELF, 200),
+        ("GET", SELF, 401),
+    ]
+    assert openshift.unknown == []
