@@ -49,7 +49,8 @@ def test_all_of_it(api_server: ApiServer, tmp_path: Path) -> None:
     log, webhook, authority = tmp_path / "logs" / "log.jsonl", tmp_path / "webhook", tmp_path / "authority"
     builder = tmp_path / "builder"
     builder.write_text(
-        'echo "$1 of $2 to $3"; test "$(tar -tz)" = Dockerfile || { echo FetchSourceFailed > "$REASON_FILE"; exit 1; }\n'
+        'echo "$1 of $2 to $3"\n'
+        'test "$(tar -tz)" = Dockerfile || { echo FetchSourceFailed > "$REASON_FILE"; exit 1; }\n'
         'echo sha256:abc > "$DIGEST_FILE"\n'
     )
     options: list[str | Path] = ["--kubeconfig", kubeconfig, "--log", log, "--ca-file", authority, "--install"]

@@ -14,8 +14,10 @@ from pathlib import Path
 import yaml
 
 from tests.fakes.openshift import FakeOpenShift
+from tests.openshift.test_builds import config, stream
 
 AUTH = "community.okd.openshift_auth"
+K8S = "community.okd.k8s"
 SELF = "/apis/user.openshift.io/v1/users/~"
 
 
@@ -28,10 +30,23 @@ def play(where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
         "ca_path": where["ca_cert"],
         "status_code": "{{ expected }}",
     }
+    cluster = {"host": where["host"], "ca_cert": where["ca_cert"], "api_key": token}
+    project = {"apiVersion": "project.openshift.io/v1", "kind": "Project", "metadata": {"name": "lab"}}
+    typo = config(dockerfilepath="x")
+    typo["metadata"] = {"name": "typo", "namespace": "lab"}
+    objects = [stream(), config()]
+    for each in objects:
+        each["metadata"]["namespace"] = "lab"
     tasks = [
         {AUTH: login, "vars": {"password": "wrong"}, "register": "wrong", "failed_when": "wrong is not failed"},
         {AUTH: login, "vars": {"password": "secret"}, "register": "login"},
         {"ansible.builtin.uri": who_am_i, "vars": {"expected": 200}, "register": "before"},
+        # There is none, so that the module asks for one.
+        {K8S: {**cluster, "definition": project}, "register": "project"},
+        {K8S: {**cluster, "definition": project}, "register": "project_again"},
+        {K8S: {**cluster, "definition": objects}, "register": "objects"},
+        {K8S: {**cluster, "definition": objects}, "register": "objects_again"},
+        {K8S: {**cluster, "definition": typo}, "register": "typo", "failed_when": "typo is not failed"},
         {AUTH: {**where, "state": "absent", "api_key": token}, "register": "logout"},
         {"ansible.builtin.uri": who_am_i, "vars": {"expected": 401}},
         {
@@ -39,7 +54,9 @@ def play(where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
                 "msg": {
                     "wrong": "{{ wrong.req_status_code }}",
                     "user": "{{ before.json.metadata.name }}",
-                    "changed": "{{ logout.changed }}",
+                    "changed": "{{ [project.changed, objects.changed, logout.changed] }}",
+                    "again": "{{ [project_again.changed, objects_again.changed] }}",
+                    "typo": "{{ typo.msg }}",
                 }
             }
         },
@@ -47,19 +64,26 @@ def play(where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     return [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
 
 
-def test_openshift_auth(openshift: FakeOpenShift, tmp_path: Path) -> None:
+def test_from_login_to_logout(openshift: FakeOpenShift, tmp_path: Path) -> None:
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(yaml.safe_dump(play({"host": openshift.url, "ca_cert": str(openshift.files.authority)})))
     configuration = tmp_path / "ansible.cfg"
     configuration.touch()
     env = {**os.environ, "ANSIBLE_CONFIG": str(configuration), "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-    env |= {"ANSIBLE_PYTHON_INTERPRETER": sys.executable, "ANSIBLE_HOME": str(tmp_path / "ansible")}
+    env |= {
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_HOME": str(tmp_path / "ansible"),
+        "TMPDIR": str(tmp_path),
+    }
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(playbook)]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     results = [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
     said = results[-1]["msg"]
-    assert {key: str(value) for key, value in said.items()} == {"wrong": "401", "user": "developer", "changed": "True"}
+    assert (str(said["wrong"]), said["user"]) == ("401", "developer")
+    assert (said["changed"], said["again"]) == ([True, True, True], [False, False])
+    assert "unknown field" in said["typo"]
+    assert "spec.strategy.dockerStrategy.dockerfilepath" in said["typo"]
     assert [(record.verb, record.path, record.status) for record in openshift.requests if "users" in record.path] == [
         ("GET", SELF, 200),
         ("GET", SELF, 401),

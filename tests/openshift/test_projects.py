@@ -63,9 +63,11 @@ def test_a_dry_run_makes_nothing(client: Clients, api_server: ApiServer) -> None
 def test_a_request_that_is_forbidden(client: Clients, api_server: ApiServer, openshift: FakeOpenShift) -> None:
     api_server.allowed.clear()
     developer = client("developer")
-    for answer in (developer.post(REQUESTS, wanted("lab")), developer.get(REQUESTS)):
-        assert answer.status_code == 403
-        assert answer.json()["message"] == "You may not request a new project via this API."
+    answer = developer.get(REQUESTS)
+    assert (answer.status_code, answer.json()["message"]) == (403, "You may not request a new project via this API.")
+    answer = developer.post(REQUESTS, wanted("lab"))
+    assert answer.status_code == 403
+    assert 'User "developer" cannot create resource "projectrequests"' in answer.json()["message"]
     assert api_server.objects == {}
     assert len(openshift.refused) == 2
 
@@ -79,7 +81,7 @@ def test_a_name_that_somebody_else_has(client: Clients, api_server: ApiServer) -
     assert (found.status_code, found.json()["reason"]) == (403, "Forbidden")
 
 
-@pytest.mark.parametrize(("name", "status"), [("openshift-lab", 403), ("kube-lab", 403), ("Lab", 422), ("x", 422)])
+@pytest.mark.parametrize(("name", "status"), [("openshift-lab", 403), ("kube", 403), ("Lab", 422), ("x", 422)])
 def test_names_that_nobody_can_have(client: Clients, name: str, status: int) -> None:
     assert client("developer").post(REQUESTS, wanted(name)).status_code == status
 
@@ -101,6 +103,10 @@ def test_changing_and_deleting(client: Clients, api_server: ApiServer, tenant: C
     assert (
         tenant.patch(f"{PROJECTS}/lab", patch).json()["metadata"]["annotations"]["openshift.io/display-name"] == "Lab"
     )
+    for field in ("annotations", "labels"):  # the ids of a project would be among them
+        answer = tenant.patch(f"{PROJECTS}/lab", {"metadata": {field: {UID_RANGE: "0/10000"}}})
+        assert answer.status_code == 422
+        assert "field is immutable, try updating the namespace" in answer.json()["message"]
     assert client("other").delete(f"{PROJECTS}/lab").status_code == 403
     assert tenant.delete(f"{PROJECTS}/lab").status_code == 200
     assert "/api/v1/namespaces/lab" not in api_server.objects

@@ -75,6 +75,7 @@ class Edge:
         self.kube = kube
         self.records: list[Record] = []
         self.lock = threading.RLock()
+        self._noting = threading.Lock()  # one that is never held while the API server is asked: it may ask for a token
         self.store = Store()
         self.oauth = OAuth(settings)
         self.projects = Projects(settings, kube)
@@ -104,19 +105,23 @@ class Edge:
             return Answer(500, ApiError("InternalError", record.error).body())
 
     def note(self, record: Record) -> None:
-        with self.lock:
+        with self._noting:
             self.records.append(record)
             if self._log:
                 with self._log.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(asdict(record)) + "\n")
+
+    def forget(self) -> None:
+        """Forget the requests, not the state."""
+        with self._noting:
+            self.records.clear()
 
     # From a request to who answers it.
 
     def _dispatch(self, request: Request, record: Record) -> Answer | Forward:
         if request.path.startswith(_CONTROL):
             return self._control(request, request.path.removeprefix(_CONTROL))
-        with self.lock:
-            answer = self.oauth.answer(request)
+        answer = self.oauth.answer(request)
         if answer:
             return answer
         who = self._known(request)
@@ -146,8 +151,7 @@ class Edge:
             return ANONYMOUS
         if not token.startswith(PREFIX):
             return None
-        with self.lock:
-            who = self.oauth.whose(token)
+        who = self.oauth.whose(token)
         if who is None and self.settings.impersonate:
             raise ApiError("Unauthorized", "Unauthorized")
         if who and self.settings.impersonate and request.header("Impersonate-User"):
@@ -271,12 +275,11 @@ class Edge:
 
     def _tokens(self, verb: str, found: Place, who: Identity) -> Answer:
         """A user's own tokens, for which no further right is needed."""
-        with self.lock:
-            if verb == "delete":
-                return Answer(200, self.oauth.revoke(who.name, found.name))
-            if verb == "get":
-                return Answer(200, self.oauth.find(who.name, found.name))
-            return Answer(200, _listed("UserOAuthAccessToken", found.group, self.oauth.objects(who.name)))
+        if verb == "delete":
+            return Answer(200, self.oauth.revoke(who.name, found.name))
+        if verb == "get":
+            return Answer(200, self.oauth.find(who.name, found.name))
+        return Answer(200, _listed("UserOAuthAccessToken", found.group, self.oauth.objects(who.name)))
 
     def _users(self, verb: str, found: Place, who: Identity) -> Answer:
         if found.plural == "users" and found.name == "~":
@@ -417,17 +420,16 @@ class Edge:
 
     def _control(self, request: Request, what: str) -> Answer:
         given: JSON = json.loads(request.body) if request.body else {}
-        with self.lock:
-            if request.verb == "GET" and what in ("requests", "writes", "refused", "unknown"):
-                return Answer(200, [asdict(record) for record in getattr(self, what)])
-            if request.verb == "POST" and what == "expire":
-                return Answer(200, {"expired": self.oauth.expire(given.get("user"))})
-            if request.verb == "POST" and what == "users":
-                self.settings.users |= given
-                return Answer(200, {"users": sorted(self.settings.users)})
-            if request.verb == "POST" and what == "forget":
-                self.records.clear()
-                return Answer(200, {})
+        if request.verb == "GET" and what in ("requests", "writes", "refused", "unknown"):
+            return Answer(200, [asdict(record) for record in getattr(self, what)])
+        if request.verb == "POST" and what == "expire":
+            return Answer(200, {"expired": self.oauth.expire(given.get("user"))})
+        if request.verb == "POST" and what == "users":
+            self.settings.users |= given
+            return Answer(200, {"users": sorted(self.settings.users)})
+        if request.verb == "POST" and what == "forget":
+            self.forget()
+            return Answer(200, {})
         raise ApiError("NotFound", f"There is no {request.verb} {_CONTROL}{what}.")
 
     @property

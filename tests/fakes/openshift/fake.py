@@ -77,13 +77,11 @@ class FakeOpenShift:
 
     def login(self, user: str) -> str:
         """A token for a user, without the password."""
-        with self.edge.lock:
-            return self.edge.oauth.issue(user)
+        return self.edge.oauth.issue(user)
 
     def expire(self, user: str | None = None) -> int:
         """Let all tokens expire, or a user's."""
-        with self.edge.lock:
-            return self.edge.oauth.expire(user)
+        return self.edge.oauth.expire(user)
 
     def install(self) -> None:
         """Put what the cluster needs to look like OpenShift into it: roles, Routes, the SCC."""
@@ -113,8 +111,7 @@ class FakeOpenShift:
 
     def forget(self) -> None:
         """Forget the requests, not the state."""
-        with self.edge.lock:
-            self.edge.records.clear()
+        self.edge.forget()
 
 
 def webhook_config(path: Path, settings: Settings, port: int, files: certificates.Files) -> Path:

@@ -65,7 +65,7 @@ class Kube:
         self._plain = url.scheme == "http"
         self._token = str(user.get("token") or "")
         with tempfile.TemporaryDirectory(prefix="fake-openshift-") as folder:
-            self._anonymous = _context(cluster)
+            self._anonymous = _context(cluster)  # not used for one without TLS
             # The certificate of an admin must not be shown for anybody else, whatever token goes with it.
             self._admin = _context(cluster)
             certificate = _file(user, "client-certificate", path, Path(folder))
@@ -160,6 +160,8 @@ def _read(path: Path, context: str | None) -> tuple[JSON, JSON]:
 
 
 def _context(cluster: JSON) -> ssl.SSLContext:
+    if cluster["server"].startswith("http:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     data = cluster.get("certificate-authority-data")
     tls = ssl.create_default_context(
         cafile=cluster.get("certificate-authority"), cadata=base64.b64decode(data).decode() if data else None

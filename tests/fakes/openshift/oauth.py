@@ -47,7 +47,7 @@ class _Code:
 
 
 class OAuth:
-    """Users, codes and tokens."""
+    """Users, codes and tokens. Each change is one operation on a dict, so no lock is needed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -132,7 +132,7 @@ class OAuth:
     def expire(self, user: str | None = None) -> int:
         """Let all tokens expire, or a user's; how many these were."""
         now = time.time()
-        due = [each for each in self._tokens.values() if user in (None, each.user) and each.expires > now]
+        due = [each for each in list(self._tokens.values()) if user in (None, each.user) and each.expires > now]
         for token in due:
             token.expires = now - 1
         return len(due)
@@ -156,7 +156,7 @@ class OAuth:
 
     def objects(self, user: str) -> list[JSON]:
         """A user's tokens as useroauthaccesstokens shows them."""
-        return [_object(token) for token in self._tokens.values() if token.user == user]
+        return [_object(token) for token in list(self._tokens.values()) if token.user == user]
 
     def find(self, user: str, name: str) -> JSON:
         found = [each for each in self.objects(user) if each["metadata"]["name"] == name]
@@ -167,7 +167,8 @@ class OAuth:
     def revoke(self, user: str, name: str) -> JSON:
         """Revoke a token of the user's own."""
         self.find(user, name)
-        self._tokens = {key: each for key, each in self._tokens.items() if each.name != name}
+        for key in [key for key, each in list(self._tokens.items()) if each.name == name]:
+            self._tokens.pop(key, None)
         return success(name=name, group="oauth.openshift.io", kind="useroauthaccesstokens")
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import time
 import typing as t
 
 from tests.fakes.openshift.errors import JSON, ApiError, exists, invalid
@@ -17,7 +18,9 @@ UID_RANGE = "openshift.io/sa.scc.uid-range"
 GROUPS_RANGE = "openshift.io/sa.scc.supplemental-groups"
 MCS = "openshift.io/sa.scc.mcs"
 _FIRST_BLOCK, _BLOCK_SIZE = 1_000_650_000, 10_000
-_RESERVED = ("openshift-", "kube-")
+_RESERVED = ("openshift", "kubernetes", "kube")
+_CHANGEABLE = ("openshift.io/display-name", "openshift.io/description")
+_BINDING_SECONDS = 6.0  # for how long OpenShift, too, waits for a binding to take effect
 _ACCOUNTS = ("default", "builder", "deployer")
 
 
@@ -29,16 +32,20 @@ class Projects:
         self._kube = kube
 
     def may_request(self, who: Identity) -> None:
+        """What listing requests is for: it says whether one may make one, in words that an admin can choose."""
         if not self._kube.may(who, "create", GROUP, "projectrequests"):
-            raise ApiError("Forbidden", self._settings.request_message)
+            message = self._settings.request_message
+            raise ApiError("Forbidden", message, {"kind": "ProjectRequest", "causes": [{"message": message}]})
 
     def request(self, who: Identity, wanted: JSON, *, dry: bool = False) -> JSON:
         """Make a project of which the one who asks is the admin."""
-        self.may_request(who)
+        if not self._kube.may(who, "create", GROUP, "projectrequests"):
+            raise forbidden(who, "create", GROUP, "projectrequests", "", "")
         name = (wanted.get("metadata") or {}).get("name") or ""
-        if reserved := next((prefix for prefix in _RESERVED if name.startswith(prefix)), ""):
-            text = f'project.{GROUP} "{name}" is forbidden: cannot request a project starting with "{reserved}"'
-            raise ApiError("Forbidden", text)
+        for word in _RESERVED:
+            if name == word or name.startswith(f"{word}-"):
+                what = f'with the name "{word}"' if name == word else f'starting with "{word}-"'
+                raise ApiError("Forbidden", f'project.{GROUP} "{name}" is forbidden: cannot request a project {what}')
         if len(name) < 2 or len(name) > 63 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
             text = f'Invalid value: "{name}": a lowercase RFC 1123 label of 2 to 63 characters is wanted'
             raise invalid("ProjectRequest", GROUP, name, "metadata.name", text)
@@ -50,18 +57,17 @@ class Projects:
             "openshift.io/description": wanted.get("description") or "",
         }
         metadata: JSON = {"name": name, **self._allocation()}
-        metadata["annotations"] = {
-            **(wanted["metadata"].get("annotations") or {}),
-            **annotations,
-            **metadata["annotations"],
-        }
-        metadata["labels"] = {**(wanted["metadata"].get("labels") or {}), **metadata["labels"]}
+        metadata["annotations"] |= annotations  # a request's own labels and annotations count for nothing
         answer = self._kube.ask("POST", f"/api/v1/namespaces{'?dryRun=All' if dry else ''}", {"metadata": metadata})
         if answer.status == 409:
             raise exists(f"project.{GROUP}", name)
         made = answer.json()
         if not dry:
-            self._furnish(name, who)
+            try:
+                self._furnish(name, who)
+            except Exception:
+                self._kube.ask("DELETE", f"/api/v1/namespaces/{name}")
+                raise
         return project(made)
 
     def _furnish(self, name: str, who: Identity) -> None:
@@ -86,6 +92,9 @@ class Projects:
             self._ensure(f"/apis/{rbac}/v1/namespaces/{name}/rolebindings", body)
         for account in _ACCOUNTS:
             self._ensure(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": account}})
+        end = time.monotonic() + _BINDING_SECONDS
+        while not self._kube.may(who, "get", "", "namespaces", name, name) and time.monotonic() < end:
+            time.sleep(0.05)
 
     def _ensure(self, path: str, body: JSON) -> None:
         answer = self._kube.ask("POST", path, body)
@@ -123,13 +132,19 @@ class Projects:
         return project(self._kube.ask("GET", f"/api/v1/namespaces/{name}").json())
 
     def change(self, who: Identity, name: str, patch: JSON, *, dry: bool = False) -> JSON:
-        """Labels and annotations, which is all that a project's admin may change of it."""
+        """Its name for people and its description, which is all that can be changed of a project."""
         self._check(who, "update", name)
-        metadata = {key: patch.get("metadata", {}).get(key) or {} for key in ("labels", "annotations")}
+        before = self._kube.ask("GET", f"/api/v1/namespaces/{name}").json()["metadata"]
+        for field in ("annotations", "labels"):
+            for key, value in (patch.get("metadata", {}).get(field) or {}).items():
+                if key not in _CHANGEABLE and value != (before.get(field) or {}).get(key):
+                    text = f'Invalid value: "{value}": field is immutable, try updating the namespace'
+                    raise invalid("Project", GROUP, name, f"metadata.{field}[{key}]", text)
+        annotations = patch.get("metadata", {}).get("annotations") or {}
         answer = self._kube.ask(
             "PATCH",
             f"/api/v1/namespaces/{name}{'?dryRun=All' if dry else ''}",
-            {"metadata": {key: value for key, value in metadata.items() if value}},
+            {"metadata": {"annotations": annotations}},
             "application/merge-patch+json",
         )
         return project(answer.json())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -64,6 +65,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         self.request.settimeout(None)
         super().setup()
+
+    def finish(self) -> None:
+        super().finish()
+        with contextlib.suppress(OSError, ValueError):
+            self.request.settimeout(0.0)  # say that this is the end, and do not wait to hear it confirmed
+            self.request.unwrap()
+        self.request.close()
 
     def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  (the base class has named it)
         """Requests are noted by the edge."""
@@ -141,15 +149,16 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             upstream = self.server.edge.kube.connect(forward.admin)
         except ApiError as error:
-            record.status, record.error = error.code, error.message
-            self.server.edge.note(record)
-            self._send(Answer(error.code, error.body()))
+            self._unavailable(error, record)
             return
         with upstream:
             upstream.sendall(f"{self.command} {self.path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
             upstream.settimeout(None)
-            reader = upstream.makefile("rb", buffering=0)
-            status, answered = _head(reader)
+            try:
+                status, answered = _head(upstream.makefile("rb", buffering=0))
+            except OSError as error:
+                self._unavailable(ApiError("ServiceUnavailable", f"The API server gave no answer: {error}"), record)
+                return
             record.status = status
             record.upgraded = status == 101
             self.server.edge.note(record)
@@ -159,6 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
                 _pump(self.connection, upstream)
             elif self.command != "HEAD" and status not in (204, 304) and not self._copy(upstream):
                 self.close_connection = True
+
+    def _unavailable(self, error: ApiError, record: Record) -> None:
+        record.status, record.error = error.code, error.message
+        self.server.edge.note(record)
+        self._send(Answer(error.code, error.body()))
 
     def _send_head(self, status: int, headers: HTTPMessage) -> None:
         """The API server's headers, but for those of its connection to us, which is closed after each answer."""
@@ -216,8 +230,6 @@ def _receive(source: socket.socket) -> bytes | None:
         return source.recv(_CHUNK)
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return None
-    except (ConnectionError, ssl.SSLError, OSError):
-        return b""
     finally:
         source.settimeout(None)
 
