@@ -19,12 +19,12 @@ RIGHTS = (
 )
 TENANT = (
     ("get", "namespaces"),
-    ("get update delete", "projects.project.openshift.io"),
+    ("get patch delete", "projects.project.openshift.io"),
     ("create delete get list patch update", "imagestreams.image.openshift.io"),
     ("delete get list", "imagestreamtags.image.openshift.io"),
     ("create delete get list patch update", "buildconfigs.build.openshift.io"),
     ("create", "buildconfigs/instantiatebinary.build.openshift.io"),
-    ("delete get list", "builds.build.openshift.io"),
+    ("delete get list patch", "builds.build.openshift.io"),
     ("get", "builds/log.build.openshift.io"),
     ("create delete get list update", "routes.route.openshift.io"),
     ("create", "routes/custom-host.route.openshift.io"),

@@ -80,6 +80,7 @@ def test_a_build_and_its_tag(ready: Client) -> None:
     tag = ready.get(f"{IMAGES}/imagestreamtags/dask:latest").json()
     assert tag["image"]["metadata"]["name"] == digest
     assert tag["image"]["dockerImageReference"] == f"{REGISTRY}/lab/dask@{digest}"
+    assert ready.get(f"{IMAGES}/imagestreamtags/dask%3Alatest").json() == tag
     assert ready.get(f"{BUILDS}/buildconfigs/dask").json()["status"] == {"lastVersion": 1}
 
 
@@ -137,6 +138,27 @@ def test_a_push_that_fails_and_a_builder_with_a_defect(ready: Client, hook: Hook
 def test_what_is_sent_is_a_tar(ready: Client) -> None:
     ready.post(INSTANTIATE, b"FROM scratch")
     assert over(ready)["reason"] == "FetchSourceFailed"
+
+
+def test_a_dockerfile_by_itself(ready: Client) -> None:
+    ready.post(f"{INSTANTIATE}?asFile=Dockerfile", b"FROM scratch")
+    assert over(ready)["phase"] == "Complete"
+
+
+def test_a_build_that_is_cancelled(ready: Client, hook: Hook) -> None:
+    go_on = threading.Event()
+
+    def build(_given: BuildInput) -> Built:
+        assert go_on.wait(10)
+        return Built("sha256:abc")
+
+    hook.build = build
+    ready.post(INSTANTIATE, archive())
+    status = ready.patch(f"{BUILDS}/builds/dask-1", {"status": {"cancelled": True}}).json()["status"]
+    assert (status["phase"], status["message"]) == ("Cancelled", "The build was cancelled by the user.")
+    go_on.set()
+    assert over(ready)["phase"] == "Cancelled"
+    assert ready.get(f"{IMAGES}/imagestreamtags/dask:latest").status_code == 404
 
 
 def test_without_its_stream_a_build_does_not_start(tenant: Client) -> None:

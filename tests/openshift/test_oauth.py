@@ -146,6 +146,10 @@ def test_an_api_server_that_asks_the_webhook(
     developer = client("developer")
     assert developer.get("/api/v1/namespaces").status_code == 200
     assert client("other").get("/api/v1/namespaces").status_code == 403
+    # The API server asks the webhook while the fake is busy with a request of its own.
+    project = {"apiVersion": "project.openshift.io/v1", "kind": "ProjectRequest", "metadata": {"name": "lab"}}
+    assert developer.post("/apis/project.openshift.io/v1/projectrequests", project).status_code == 201
+    assert developer.get("/api/v1/namespaces/lab").status_code == 200
     openshift.expire("developer")
     assert developer.get("/api/v1/namespaces").status_code == 401
     assert api_server.seen[-1][0] == ""

@@ -55,7 +55,8 @@ def test_nobody_can_make_themselves_somebody_else(client: Clients, api_server: A
     developer = client("developer")
     headers = {"Impersonate-User": "admin", "Impersonate-Group": "system:masters"}
     assert developer.get("/api/v1/namespaces", headers=headers).status_code == 403
-    developer.get("/api/v1/namespaces", headers={"impersonate-group": "system:masters"})
+    others = {"impersonate-group": "system:masters", "Impersonate-Extra-Scopes": "all"}
+    developer.get("/api/v1/namespaces", headers=others)
     assert api_server.seen[-1][0] == "developer"
     developer.token = "sha256~made-up"
     assert developer.get("/api/v1/namespaces").status_code == 401
@@ -167,6 +168,16 @@ def test_kubeconfigs(openshift: FakeOpenShift, tmp_path: Path) -> None:
     assert "certificate-authority-data" in content["clusters"][0]["cluster"]
     webhook = yaml.safe_load(openshift.webhook_config(tmp_path / "webhook").read_text())
     assert webhook["clusters"][0]["cluster"]["server"] == f"{openshift.url}/tokenreview"
+
+
+def test_certificates_that_are_kept_are_for_the_same_names(api_server: ApiServer, tmp_path: Path) -> None:
+    kubeconfig, folder = api_server.kubeconfig(tmp_path / "admin"), tmp_path / "kept"
+    with FakeOpenShift(kubeconfig, folder=folder, names=("gateway.test",)) as one:
+        authority = one.files.authority.read_bytes()
+    with FakeOpenShift(kubeconfig, folder=folder) as two:
+        assert two.files.authority.read_bytes() == authority
+    with pytest.raises(ValueError, match="is not for all of"):
+        FakeOpenShift(kubeconfig, folder=folder, names=("other.test",))
 
 
 def test_a_kubeconfig_that_does_not_do(tmp_path: Path, api_server: ApiServer) -> None:

@@ -22,6 +22,7 @@ BUILDS = f"builds.{GROUP}"
 OVER = ("Complete", "Failed", "Error", "Cancelled")
 # What OpenShift says to its reasons: the constants of build/v1 in openshift/api.
 MESSAGES = {
+    "CancelledBuild": "The build was cancelled by the user.",
     "DockerBuildFailed": "Dockerfile build strategy has failed.",
     "FetchSourceFailed": "Failed to fetch the input source.",
     "GenericBuildFailed": "Generic Build failure - check logs for details.",
@@ -40,7 +41,7 @@ class BuildInput:
 
     name: str
     namespace: str
-    archive: bytes  # a tar, compressed or not; or what was sent as one file
+    archive: bytes  # a tar, compressed or not
     spec: JSON  # of the Build
     output: str  # where in the registry the image belongs, with its tag; empty if it is not to be pushed
     log: t.Callable[[str], None]  # add to the build's log
@@ -212,6 +213,8 @@ class Builds:
         build["status"]["outputDockerImageReference"] = reference
         made = self._store.create((BUILDS, namespace, f"{name}-{number}"), build)
         log = self._logs[made["metadata"]["uid"]] = _Log()
+        if query.get("asFile"):
+            archive = _as_tar(query["asFile"], archive)
         given = BuildInput(made["metadata"]["name"], namespace, archive, made["spec"], reference, log.write)
         thread = threading.Thread(target=self._run, args=(given, made["metadata"]["uid"], output), daemon=True)
         thread.start()
@@ -227,6 +230,8 @@ class Builds:
                 name = output["name"] if ":" in output["name"] else f"{output['name']}:latest"
                 repository = self._images.repository(given.namespace, name)
                 with self._lock:
+                    if self._cancelled(given):
+                        raise BuildFailed  # which is not what it will be called
                     reference = built.reference or f"{repository}@{built.digest}"
                     self._images.pushed(given.namespace, name, built.digest, reference)
         except BuildFailed as failure:
@@ -247,9 +252,24 @@ class Builds:
         with self._lock:
             key = (BUILDS, given.namespace, given.name)
             build = self._store.find(key)
-            if build and build["metadata"]["uid"] == uid:  # nobody has deleted it
+            # Unless somebody has deleted or cancelled it.
+            if build and build["metadata"]["uid"] == uid and build["status"]["phase"] not in OVER:
                 build["status"] |= status
                 self._store.replace(key, build)
+
+    def _cancelled(self, given: BuildInput) -> bool:
+        build = self._store.find((BUILDS, given.namespace, given.name))
+        return build is None or build["status"]["phase"] in OVER
+
+    def cancel(self, namespace: str, name: str) -> JSON:
+        """What it is cancelled to be counts from now on; the builder is left to end by itself."""
+        key = (BUILDS, namespace, name)
+        build = self._store.get(key)
+        if build["status"]["phase"] in OVER:
+            return build
+        status = {"phase": "Cancelled", "cancelled": True, "completionTimestamp": now()}
+        build["status"] |= {**status, **_failure("CancelledBuild")}
+        return self._store.replace(key, build)
 
     def log(self, namespace: str, name: str, query: t.Mapping[str, str]) -> t.Iterator[bytes]:
         """The log of a build. OpenShift waits for a build that has not begun; it does so here with C(follow)."""
@@ -264,6 +284,16 @@ class Builds:
         for build in self._store.list(BUILDS, namespace):
             if build["status"].get("config", {}).get("name") == config:
                 self._store.delete((BUILDS, namespace, build["metadata"]["name"]))
+
+
+def _as_tar(name: str, content: bytes) -> bytes:
+    """One file that was sent by itself."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return data.getvalue()
 
 
 def _failure(reason: str) -> JSON:

@@ -36,7 +36,8 @@ _PATCHES = {  # a strategic merge differs in lists with keys only, of which none
 }
 # Those of one connection, not of the request (RFC 9110, section 7.6.1), and what is set anew.
 _HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
-_OWN = {"host", "content-length", "authorization", "impersonate-user", "impersonate-group", "impersonate-uid"}
+_OWN = {"host", "content-length"}
+_IDENTITY = ("authorization", "impersonate-")  # how the names of headers begin that say who asks
 
 
 @dataclass
@@ -74,7 +75,8 @@ class Edge:
         self.settings = settings
         self.kube = kube
         self.records: list[Record] = []
-        self.lock = threading.RLock()
+        self.lock = threading.RLock()  # of what the fake keeps itself
+        self.allocating, self.following = threading.Lock(), threading.Lock()  # of what is one after another
         self._noting = threading.Lock()  # one that is never held while the API server is asked: it may ask for a token
         self.store = Store()
         self.oauth = OAuth(settings)
@@ -176,12 +178,12 @@ class Edge:
 
     def _forward(self, request: Request, who: Identity | None) -> Forward:
         """How the API server learns who asks: from the token, or from an admin who says so."""
-        kept = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP | _OWN]
+        every = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP | _OWN]
+        kept = [(name, value) for name, value in every if not name.lower().startswith(_IDENTITY)]
         kept.insert(0, ("Host", f"{self.kube.host}:{self.kube.port}"))
         if who and who.ours and self.settings.impersonate:
             return Forward([*kept, *self.kube.credentials(), *who.impersonation()], admin=True)
-        theirs = ("authorization", "impersonate-user", "impersonate-group", "impersonate-uid")
-        kept += [(name, value) for name, value in request.headers.items() if name.lower() in theirs]
+        kept += [(name, value) for name, value in every if name.lower().startswith(_IDENTITY)]
         return Forward(kept, admin=False)
 
     # What the API server answers, with something of OpenShift added.
@@ -208,7 +210,7 @@ class Edge:
         """A namespace that somebody makes directly gets its ids before anybody can use it."""
         answer = self._asked(request, forward)
         if answer.status == 201 and request.query.get("dryRun") != "All" and "json" in answer.content_type:
-            with self.lock:
+            with self.allocating:
                 answer.body = self.projects.allocate(json.loads(answer.body)["metadata"]["name"])
         return answer
 
@@ -217,7 +219,7 @@ class Edge:
             self.routes.check(who or self._reviewed(request), request, found.namespace, found.name)
         answer = self._asked(request, forward)
         if answer.status < 300 and request.query.get("dryRun") != "All":
-            with self.lock:
+            with self.following:
                 self.routes.follow()
         return answer
 
@@ -247,8 +249,7 @@ class Edge:
                 wanted, warnings = check(kind, found.group, wanted, validation)
         headers = {"Warning": ", ".join(f'299 - "{warning}"' for warning in warnings)} if warnings else {}
         if found.group == "project.openshift.io":
-            with self.lock:
-                return replace(self._project(request, verb, found, who, wanted), headers=headers)
+            return replace(self._project(request, verb, found, who, wanted), headers=headers)
         named = f"{found.plural}/{found.subresource}" if found.subresource else found.plural
         watching = verb == "list" and request.query.get("watch") in ("true", "1")
         right = "watch" if watching else verb
@@ -306,7 +307,8 @@ class Edge:
             if verb == "list":
                 self.projects.may_request(who)
                 return Answer(200, success())
-            return Answer(201, self.projects.request(who, wanted, dry=dry))
+            with self.allocating:
+                return Answer(201, self.projects.request(who, wanted, dry=dry))
         if verb == "list":
             if not self.kube.may(who, "list", found.group, "projects"):
                 raise forbidden(who, verb, found.group, "projects", "", "")
@@ -319,7 +321,7 @@ class Edge:
             return Answer(200, self.projects.delete(who, found.name, dry=dry))
         if verb == "create":
             raise forbidden(who, verb, found.group, "projects", "", "")  # a request is the way; an admin has namespaces
-        return Answer(200, self.projects.change(who, found.name, wanted, dry=dry))
+        return Answer(200, self.projects.change(who, verb, found.name, wanted, dry=dry))
 
     def _in_namespace(self, verb: str, found: Place) -> None:
         """See that the namespace is there, and is still the one that it was."""
@@ -358,6 +360,8 @@ class Edge:
             if resource == builds.CONFIGS and not dry:
                 self.builds.forget(found.namespace, found.name)
             return Answer(200, success(name=found.name, group=found.group, kind=found.plural))
+        if resource == builds.BUILDS and (wanted.get("status") or {}).get("cancelled"):
+            return Answer(200, self.builds.cancel(found.namespace, found.name))
         before = self.store.find(key)
         if verb == "patch" and (before or "apply" not in request.header("Content-Type")):
             if before is None:

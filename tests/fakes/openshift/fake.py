@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import tempfile
 import typing as t
 from dataclasses import replace
@@ -126,10 +127,14 @@ def _url(settings: Settings, port: int) -> str:
 
 def _certificates(folder: Path, settings: Settings) -> certificates.Files:
     files = certificates.files(folder)
+    names = sorted({"127.0.0.1", "localhost", settings.address, *settings.names})
+    of = folder / "names.json"
     if not files.key.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        names = {"127.0.0.1", "localhost", settings.address, *settings.names}
         certificates.make(folder, names, fake="OpenShift", days=30)
+        of.write_text(json.dumps(names), encoding="utf-8")
+    elif not set(names) <= set(json.loads(of.read_text(encoding="utf-8"))):
+        raise ValueError(f"The certificate in {folder} is not for all of {', '.join(names)}. Take another folder.")
     return files
 
 

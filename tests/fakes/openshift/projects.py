@@ -131,9 +131,9 @@ class Projects:
         self._check(who, "get", name)
         return project(self._kube.ask("GET", f"/api/v1/namespaces/{name}").json())
 
-    def change(self, who: Identity, name: str, patch: JSON, *, dry: bool = False) -> JSON:
+    def change(self, who: Identity, verb: str, name: str, patch: JSON, *, dry: bool = False) -> JSON:
         """Its name for people and its description, which is all that can be changed of a project."""
-        self._check(who, "update", name)
+        self._check(who, verb, name)
         before = self._kube.ask("GET", f"/api/v1/namespaces/{name}").json()["metadata"]
         for field in ("annotations", "labels"):
             for key, value in (patch.get("metadata", {}).get(field) or {}).items():

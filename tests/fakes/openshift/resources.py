@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from tests.fakes.openshift.errors import JSON
 
@@ -68,7 +69,7 @@ def place(path: str) -> Place | None:
     found = _PATH.fullmatch(path)
     if not found:
         return None
-    group, namespace, plural, name, subresource = (part or "" for part in found.groups())
+    group, namespace, plural, name, subresource = (unquote(part or "") for part in found.groups())
     return Place(group, namespace, plural, name, subresource)
 
 
