@@ -23,6 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tests.fakes.certificates import Files
+
 ADMIN = "token-of-the-admin"
 RESOURCES = [{"name": "validatingadmissionpolicies"}]  # of admissionregistration.k8s.io/v1
 JSON = dict[str, t.Any]
@@ -35,13 +37,18 @@ _OBJECT = re.compile(r"(/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?)/([a-
 
 
 class ApiServer(ThreadingHTTPServer):
-    """On a port of 127.0.0.1, without TLS."""
+    """On a port of 127.0.0.1, with TLS if there are files for it."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self) -> None:
+    def __init__(self, files: Files | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.files = files
+        if files:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(files.certificate, files.key)
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.objects: dict[str, JSON] = {}  # by path
         self.allowed: set[tuple[str, ...]] = set()  # user or group, verb, resource with group, namespace
         self.service_accounts: dict[str, str] = {}  # token to name
@@ -53,10 +60,14 @@ class ApiServer(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def kubeconfig(self, path: Path) -> Path:
-        cluster = {"server": f"http://127.0.0.1:{self.server_port}"}
+        cluster, user = {"server": f"http://127.0.0.1:{self.server_port}"}, {"token": ADMIN}
+        if self.files:
+            cluster = {"server": f"https://127.0.0.1:{self.server_port}"}
+            cluster["certificate-authority-data"] = _encoded(self.files.authority)
+            user |= {"client-certificate-data": _encoded(self.files.certificate), "client-key": str(self.files.key)}
         content = {
             "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "admin", "user": {"token": ADMIN}}],
+            "users": [{"name": "admin", "user": user}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "admin"}}],
             "current-context": "c",
         }
@@ -247,6 +258,10 @@ def _merge(before: JSON, patch: JSON) -> None:
             _merge(before[name], value)
         else:
             before[name] = value
+
+
+def _encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
 
 
 def _decoded(data: str) -> str:

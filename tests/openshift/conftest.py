@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import certificates
 from tests.fakes.openshift import FakeOpenShift
 from tests.openshift.api_server import ApiServer
 from tests.openshift.client import Client, Hook
@@ -31,9 +32,16 @@ TENANT = (
 )
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("certificates")
+
+
 @pytest.fixture
-def api_server() -> t.Iterator[ApiServer]:
-    server = ApiServer()
+def api_server(request: pytest.FixtureRequest, tmp_path: Path) -> t.Iterator[ApiServer]:
+    """Without TLS, unless a test asks for it by its parameter."""
+    tls = getattr(request, "param", False)
+    server = ApiServer(certificates.make(tmp_path, ["127.0.0.1"], fake="API server") if tls else None)
     for who, verbs, resource in RIGHTS:
         server.allow(who, verbs, resource)
     yield server
@@ -44,11 +52,6 @@ def api_server() -> t.Iterator[ApiServer]:
 @pytest.fixture
 def hook() -> Hook:
     return Hook()
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("certificates")
 
 
 @pytest.fixture

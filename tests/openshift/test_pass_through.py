@@ -62,6 +62,7 @@ def test_nobody_can_make_themselves_somebody_else(client: Clients, api_server: A
     assert developer.get("/api/v1/namespaces").status_code == 401
 
 
+@pytest.mark.parametrize("api_server", [False, True], indirect=True, ids=["plain", "tls"])
 def test_bodies_and_errors(tenant: Client, api_server: ApiServer) -> None:
     path = "/api/v1/namespaces/lab/configmaps"
     body = {"metadata": {"name": "c"}, "data": {"text": "ä" * 100_000}}
@@ -99,6 +100,7 @@ def test_one_connection_serves_many_requests(openshift: FakeOpenShift, tenant: C
     assert len(addresses) == 1
 
 
+@pytest.mark.parametrize("api_server", [False, True], indirect=True, ids=["plain", "tls"])
 def test_a_watch_comes_as_it_happens(client: Clients) -> None:
     started = time.monotonic()
     answer = client("developer").get("/api/v1/namespaces/lab/pods?watch=true", stream=True)
@@ -110,6 +112,7 @@ def test_a_watch_comes_as_it_happens(client: Clients) -> None:
     assert times[1] - times[0] > 0.2  # the first one was not held back until the second came
 
 
+@pytest.mark.parametrize("api_server", [False, True], indirect=True, ids=["plain", "tls"])
 @pytest.mark.parametrize("protocol", ["websocket", "SPDY/3.1"])
 def test_an_upgraded_connection(openshift: FakeOpenShift, api_server: ApiServer, protocol: str) -> None:
     token = openshift.login("developer")
