@@ -28,6 +28,7 @@ from tests.fakes.certificates import Files
 ADMIN = "token-of-the-admin"
 RESOURCES = [{"name": "validatingadmissionpolicies"}]  # of admissionregistration.k8s.io/v1
 JSON = dict[str, t.Any]
+MISSING: set[str] = set()  # kinds that it has not
 _DISCOVERY: dict[str, JSON] = {
     "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
@@ -172,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path.endswith("/pods") and self.command == "POST":
             return self._pod(given)
         match = _OBJECT.fullmatch(path)
-        if not match:
+        if not match or match[2] in MISSING:
             return _status(404, "NotFound", path)
         return self._object(user, groups, match, query, given)
 

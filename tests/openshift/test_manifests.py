@@ -41,6 +41,12 @@ def test_they_are_applied(openshift: FakeOpenShift, api_server: ApiServer) -> No
     assert names == {each["metadata"]["name"].replace(":", "%3A") for each in manifests.read()}
 
 
+def test_a_cluster_without_mutating_policies(openshift: FakeOpenShift, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.openshift.api_server.MISSING", {"mutatingadmissionpolicies"})
+    with pytest.raises(RuntimeError, match=r"needs the feature gate MutatingAdmissionPolicy .*v1beta1=true"):
+        openshift.install()
+
+
 def test_the_domain_and_the_version(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     def versions() -> set[str]:
         objects = manifests.rendered(kube, "apps.mine.test")
@@ -91,6 +97,14 @@ def test_differences_are_found(kube: Kube, like_openshift: ApiServer) -> None:
     oracle[json.dumps(pods["minimal"]["spec"], sort_keys=True)] = {"denied": True}
     oracle[json.dumps(pods["shm"]["spec"], sort_keys=True)] = {**recorded["shm"], "scc": "anyuid"}
     assert set(scc.differences(kube, "lab")) == {"uid0", "minimal", "shm"}
+
+
+def test_policies_that_are_not_in_force(kube: Kube, like_openshift: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scc, "_SECONDS", 0.5)
+    minimal = json.dumps(scc.pods()["minimal"]["spec"], sort_keys=True)
+    like_openshift.oracle[minimal] = {**scc.recorded()["minimal"], "scc": None}
+    with pytest.raises(RuntimeError, match="Are they installed"):
+        scc.prepare(kube, "lab")
 
 
 def test_the_command(

@@ -80,4 +80,6 @@ def test_a_host_may_not_be_chosen_without_the_right(tenant: Client, api_server: 
     # What has a host already may be sent back with it, and not with another.
     api_server.objects[f"{ROUTES}/dask"]["spec"]["host"] = "dask-lab.apps.example.test"
     assert tenant.put(f"{ROUTES}/dask", route("dask", "dask-lab.apps.example.test")).status_code == 200
-    assert tenant.patch(f"{ROUTES}/dask", {"spec": {"host": "x.apps.example.test"}}).status_code == 422
+    answer = tenant.patch(f"{ROUTES}/dask", {"spec": {"host": "x.apps.example.test"}})
+    assert answer.status_code == 422
+    assert "spec.host: Invalid value" in answer.json()["message"]

@@ -42,6 +42,8 @@ class Routes:
             verb = "update" if before.good else "create"
         if not self._kube.may(who, verb, GROUP, "routes/custom-host", name, namespace):
             named = name or (route.get("metadata") or {}).get("name", "")
+            if verb == "update":  # what OpenShift says then
+                raise invalid("Route", GROUP, name, "spec.host", f'Invalid value: "{host}": field is immutable')
             text = "Forbidden: you do not have permission to set the host field of the route"
             raise invalid("Route", GROUP, named, "spec.host", text, "FieldValueForbidden")
 

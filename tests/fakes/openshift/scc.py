@@ -11,9 +11,11 @@ made of them. A namespace is made for it, and deleted afterwards. Exits with 1 i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import json
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from tests.fakes.openshift.state import AUTHENTICATED, Identity
 ORACLE = Path(__file__).with_name("scc_oracle.json")
 USER = Identity("scc-test", AUTHENTICATED)
 _FIRST = 1_000_650_000  # of the namespace in which the answers were recorded
+_SECONDS = 30.0
 _DENIED: JSON = {"denied": True}
 
 
@@ -141,10 +144,13 @@ def _comparable(answer: JSON) -> JSON:
     return answer
 
 
+def make_namespace(kube: Kube, name: str) -> None:
+    """Make a namespace like the one of the recording."""
+    kube.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name, **allocation(0)}}).json()
+
+
 def prepare(kube: Kube, namespace: str) -> None:
-    """Make a namespace like the one of the recording, in which the user may make pods."""
-    metadata = {"name": namespace, **allocation(0)}
-    kube.ask("POST", "/api/v1/namespaces", {"metadata": metadata}).json()
+    """Let the user make pods in it, and wait until that and the policies are in force."""
     rbac = "rbac.authorization.k8s.io"
     binding = {
         "metadata": {"name": "edit"},
@@ -155,6 +161,14 @@ def prepare(kube: Kube, namespace: str) -> None:
     account = kube.ask("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
     if account.status != 409:
         account.json()
+    # The binding and the policies are in force a moment after they are there.
+    end = time.monotonic() + _SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(RuntimeError):
+            if made_of(kube, namespace, pods()["minimal"]).get("scc"):
+                return
+        time.sleep(0.2)
+    raise RuntimeError(f"After {_SECONDS:.0f} s the policies make nothing of a pod yet. Are they installed?")
 
 
 def main() -> int:
@@ -172,8 +186,9 @@ def main() -> int:
     kube = Kube(arguments.kubeconfig, arguments.context)
     if arguments.install:
         manifests.apply(kube, manifests.rendered(kube))
-    prepare(kube, arguments.namespace)
+    make_namespace(kube, arguments.namespace)
     try:
+        prepare(kube, arguments.namespace)
         found = differences(kube, arguments.namespace)
     finally:
         kube.ask("DELETE", f"/api/v1/namespaces/{arguments.namespace}")

@@ -17,6 +17,10 @@ from tests.fakes.openshift.kube import Kube
 FOLDER = Path(__file__).parent
 DOMAIN = "apps.example.test"  # as it stands in the files
 _ADMISSION = "admissionregistration.k8s.io"
+_HINT = (
+    f"Before Kubernetes 1.36 it needs the feature gate MutatingAdmissionPolicy and the runtime configuration "
+    f"{_ADMISSION}/v1beta1=true."
+)
 _PLURALS = {
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
@@ -54,4 +58,6 @@ def apply(kube: Kube, objects: t.Iterable[JSON]) -> None:
         answer = kube.ask("PATCH", path, each, "application/apply-patch+yaml")
         if not answer.good:
             text = json.loads(answer.content or b"{}").get("message", f"HTTP {answer.status}")
+            if answer.status == 404 and each["kind"].startswith("Mutating"):
+                text = "the cluster does not serve it. " + _HINT
             raise RuntimeError(f"{each['kind']} {each['metadata']['name']} cannot be applied: {text}")
