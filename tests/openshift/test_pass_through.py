@@ -137,9 +137,14 @@ def test_an_upgraded_connection(openshift: FakeOpenShift, api_server: ApiServer,
 
 def test_an_upgrade_that_is_refused(openshift: FakeOpenShift, client: Clients) -> None:
     somebody = client("")
-    somebody.token = "unknown"
-    answer = somebody.get(EXEC, headers={"Connection": "Upgrade", "Upgrade": "websocket"})
-    assert answer.status_code == 401
+    upgrade = {"Authorization": "Bearer unknown", "Connection": "Upgrade", "Upgrade": "websocket"}
+    with requests.Session() as session:
+        answer = session.get(somebody.url + EXEC, headers=upgrade, verify=somebody.authority, timeout=10)
+        assert (answer.status_code, answer.json()["reason"]) == (401, "Unauthorized")
+        answer = session.get(
+            somebody.url + "/apis", verify=somebody.authority, timeout=10
+        )  # the connection is still good
+        assert answer.status_code == 200
     assert [record.status for record in openshift.refused] == [401]
 
 

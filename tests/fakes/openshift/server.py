@@ -12,6 +12,7 @@ import ssl
 import sys
 import threading
 import typing as t
+from email.message import Message
 from http.client import HTTPMessage, parse_headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -77,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Requests are noted by the edge."""
 
     def _any(self) -> None:
-        body = self._body()
+        body = _body(self.rfile, self.headers)
         request = Request(self.command, self.path, t.cast("t.Mapping[str, str]", self.headers), body)
         record = Record(self.command, request.path, request.query)
         found = self.server.edge.answer(request, record)
@@ -89,27 +90,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(found)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _any
-
-    def _body(self) -> bytes:
-        if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
-            body = b""
-            while size := int(self.rfile.readline().partition(b";")[0], 16):
-                body += self._read(size)
-                self.rfile.readline()
-            while self.rfile.readline().strip():  # trailers
-                pass
-            return body
-        return self._read(int(self.headers.get("Content-Length") or 0))
-
-    def _read(self, size: int) -> bytes:
-        """Exactly so many bytes, as a reader without a buffer returns what has come so far."""
-        read = bytearray()
-        while len(read) < size:
-            part = self.rfile.read(size - len(read))
-            if not part:
-                raise ConnectionError("The client went away in the middle of a request.")
-            read += part
-        return bytes(read)
 
     def _send(self, answer: Answer) -> None:
         data = answer.body
@@ -154,14 +134,18 @@ class _Handler(BaseHTTPRequestHandler):
         with upstream:
             upstream.sendall(f"{self.command} {self.path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
             upstream.settimeout(None)
+            reader = upstream.makefile("rb", buffering=0)
             try:
-                status, answered = _head(upstream.makefile("rb", buffering=0))
+                status, answered = _head(reader)
             except OSError as error:
                 self._unavailable(ApiError("ServiceUnavailable", f"The API server gave no answer: {error}"), record)
                 return
             record.status = status
             record.upgraded = status == 101
             self.server.edge.note(record)
+            if upgrade and status != 101:  # the API server does not close the connection then
+                self._send(Answer(status, _body(reader, answered), content_type=answered.get("Content-Type", "")))
+                return
             self._send_head(status, answered)
             if status == 101:
                 self.close_connection = True
@@ -197,6 +181,30 @@ class _Handler(BaseHTTPRequestHandler):
                 continue
             if self.connection in _readable(self.connection, upstream) and _receive(self.connection) is not None:
                 return False  # it is gone, or says something where nothing is to be said
+
+
+def _body(reader: t.Any, headers: Message) -> bytes:
+    """All of a body, as its headers say where it ends."""
+    if "chunked" not in (headers.get("Transfer-Encoding") or "").lower():
+        return _exactly(reader, int(headers.get("Content-Length") or 0))
+    body = b""
+    while size := int(reader.readline().partition(b";")[0], 16):
+        body += _exactly(reader, size)
+        reader.readline()
+    while reader.readline().strip():  # trailers
+        pass
+    return body
+
+
+def _exactly(reader: t.Any, size: int) -> bytes:
+    """So many bytes, as a reader without a buffer returns what has come so far."""
+    read = bytearray()
+    while len(read) < size:
+        part = reader.read(size - len(read))
+        if not part:
+            raise ConnectionError("The other side went away in the middle of a body.")
+        read += part
+    return bytes(read)
 
 
 def _head(reader: t.Any) -> tuple[int, HTTPMessage]:
