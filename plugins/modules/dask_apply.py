@@ -123,7 +123,7 @@ JSON = dict[str, t.Any]
 # Whatever of these others have in a namespace keeps it; what Kubernetes itself puts into each is no one's.
 _FOREIGN = (
     _apply.Kind("Pod", "pods"),
-    *_apply.KINDS,
+    *(kind for kind in _apply.KINDS if not kind.optional),
     _apply.Kind("StatefulSet", "statefulsets", "apps/v1"),
     _apply.Kind("Job", "jobs", "batch/v1"),
 )
