@@ -18,7 +18,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, Cluster
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, ApiError, Cluster
 
 JSON = dict[str, t.Any]
 Key = tuple[str, str]  # kind, name
@@ -26,12 +26,16 @@ Key = tuple[str, str]  # kind, name
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """Where objects of a kind are; those that hold data go only with the whole deployment."""
+    """Where objects of a kind are; those that hold data go only with the whole deployment.
+
+    An C(optional) kind is one provider's own: whoever may not see it has none.
+    """
 
     kind: str
     plural: str
     group_version: str = ""
     keeps_data: bool = False
+    optional: bool = False
 
 
 # In the order in which they are applied: what pods need comes before the pods.
@@ -40,6 +44,8 @@ KINDS = (
     Kind("Secret", "secrets", keeps_data=True),
     Kind("ConfigMap", "configmaps"),
     Kind("PersistentVolumeClaim", "persistentvolumeclaims", keeps_data=True),
+    Kind("BackendConfig", "backendconfigs", "cloud.google.com/v1", optional=True),
+    Kind("ManagedCertificate", "managedcertificates", "networking.gke.io/v1", optional=True),
     Kind("Service", "services"),
     Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1"),
     Kind("Ingress", "ingresses", "networking.k8s.io/v1"),
@@ -99,7 +105,12 @@ def fetch(cluster: Cluster, instance: Instance) -> dict[Key, JSON]:
 
     def one(kind: Kind) -> list[JSON]:
         path = instance.path(kind.plural, group_version=kind.group_version)
-        found = cluster.items(path, labelSelector=instance.selector)
+        try:
+            found = cluster.items(path, labelSelector=instance.selector)
+        except ApiError as error:
+            if error.status == 403 and kind.optional:
+                return []
+            raise
         return [{"apiVersion": kind.group_version or "v1", "kind": kind.kind, **item} for item in found]
 
     with ThreadPoolExecutor(len(KINDS)) as pool:

@@ -22,7 +22,7 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GCP
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 
@@ -39,6 +39,9 @@ try:
     GOOGLE_IMPORT_ERROR: str | None = None
 except ImportError:
     GOOGLE_IMPORT_ERROR = traceback.format_exc()
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 JSON = dict[str, t.Any]
 Service = t.Literal[
@@ -124,20 +127,8 @@ def run(
     work: t.Callable[[AnsibleModule], dict[str, t.Any]],
     **kwargs: t.Any,
 ) -> t.NoReturn:
-    """Run a module: C(work) returns its result or raises DaskopsError.
-
-    C(argument_spec) is added to the options for Google's APIs; C(kwargs) go to AnsibleModule.
-    """
-    module = AnsibleModule(argument_spec={**GCP, **argument_spec}, supports_check_mode=True, **kwargs)
-    if GOOGLE_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("google-auth and requests"), exception=GOOGLE_IMPORT_ERROR)
-    try:
-        result = {"changed": False, **work(module)}
-    except DaskopsError as error:
-        module.fail_json(msg=error.message, **error.details)
-        raise  # not reached: fail_json ends the module, which its missing types do not tell
-    module.exit_json(**result)
-    raise AssertionError
+    """Run a module that talks to Google: C(argument_spec) is added to the options for its APIs."""
+    _module.run({**GCP, **argument_spec}, work, {"google-auth and requests": GOOGLE_IMPORT_ERROR}, **kwargs)
 
 
 class Google:

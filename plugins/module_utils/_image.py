@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import tomllib
+import traceback
 import typing as t
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -21,10 +22,10 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import 
 
 try:
     import yaml
-except ImportError:  # reported by the module
-    HAS_YAML = False
-else:
-    HAS_YAML = True
+
+    YAML_IMPORT_ERROR: str | None = None
+except ImportError:
+    YAML_IMPORT_ERROR = traceback.format_exc()
 
 # Where the Dockerfile puts the folder of the user's inputs.
 USER_FOLDER = "/build/user"

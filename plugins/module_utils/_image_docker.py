@@ -127,7 +127,8 @@ class Engine:
         steps = Steps.of((folder / "Dockerfile").read_text("utf-8"))
         arguments = {"BASE_IMAGE": base} | build_args
         options = [option for name, value in arguments.items() for option in ("--build-arg", f"{name}={value}")]
-        code, said = self.run("build", *options, "-t", tag, str(folder), read=steps.read)
+        # Docker's older builder keeps the container of a step that failed, and nobody would look for it.
+        code, said = self.run("build", "--force-rm", *options, "-t", tag, str(folder), read=steps.read)
         if code == 0:
             return
         named = re.search(r"daskops-error: (.*)", said)

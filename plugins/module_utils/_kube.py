@@ -16,6 +16,8 @@ import traceback
 import typing as t
 from urllib.parse import urlencode
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _module
+from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 
 try:
@@ -29,9 +31,36 @@ try:
 except ImportError:
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
 
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
 JSON = dict[str, t.Any]
 
 APPLY_PATCH = "application/apply-patch+yaml"
+
+
+def run(
+    argument_spec: dict[str, JSON],
+    work: t.Callable[[AnsibleModule], JSON],
+    libraries: t.Mapping[str, str | None] | None = None,
+    **kwargs: t.Any,
+) -> t.NoReturn:
+    """Run a module that talks to a cluster: C(argument_spec) is added to the authentication options."""
+
+    def with_names(module: AnsibleModule) -> JSON:
+        module.no_log_values -= public_values(module.params["kubeconfig"])
+        return work(module)
+
+    libraries = {"kubernetes": KUBERNETES_IMPORT_ERROR, **(libraries or {})}
+    _module.run({**AUTH, **argument_spec}, with_names, libraries, **kwargs)
+
+
+def public_values(kubeconfig: t.Any) -> set[str]:
+    """What of a kubeconfig is no secret and has to be named in messages: Ansible hides the option as a whole."""
+    if not isinstance(kubeconfig, dict):
+        return {str(kubeconfig)}
+    names = {str(entry.get("name")) for kind in ("clusters", "contexts") for entry in kubeconfig.get(kind) or []}
+    return names | {str((entry.get("cluster") or {}).get("server")) for entry in kubeconfig.get("clusters") or []}
 
 
 class ApiError(DaskopsError):

@@ -68,6 +68,7 @@ def needed_rights(create_namespace: bool) -> tuple[Right, ...]:
     rights = [
         Right(kind.group_version.rpartition("/")[0], kind.plural, verb)
         for kind in KINDS
+        if not kind.optional
         for verb in ("get", "list", "create", "patch", "delete")
     ]
     rights += [

@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
 JSON = dict[str, t.Any]
 
 # A registration is seen at most this much later, and a status costs the scheduler a few milliseconds.
-_STATUS_PAUSE = 0.15
+_STATUS_PAUSE = 0.1
 # How long an API server may be away in the middle of a wait (a control plane that is upgraded, say).
 _OUTAGE_GRACE = 30.0
 

@@ -112,7 +112,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
-from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
 
 if t.TYPE_CHECKING:
@@ -123,7 +123,7 @@ JSON = dict[str, t.Any]
 # Whatever of these others have in a namespace keeps it; what Kubernetes itself puts into each is no one's.
 _FOREIGN = (
     _apply.Kind("Pod", "pods"),
-    *_apply.KINDS,
+    *(kind for kind in _apply.KINDS if not kind.optional),
     _apply.Kind("StatefulSet", "statefulsets", "apps/v1"),
     _apply.Kind("Job", "jobs", "batch/v1"),
 )

@@ -98,7 +98,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import _credent
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
-from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._preflight import SHORTEST_PASSWORD
 
 

@@ -179,9 +179,7 @@ import typing as t
 from dataclasses import asdict
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._image import HAS_YAML, Inputs
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image import YAML_IMPORT_ERROR, Inputs
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import (
     Result,
     Target,
@@ -189,7 +187,36 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery
     provide,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Engine
+from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "reference": {"type": "str"},
+    "context": {"type": "path"},
+    "base": {"type": "str", "default": "debian:bookworm-slim"},
+    "apt_packages": {"type": "list", "elements": "str", "default": []},
+    "pip_packages": {"type": "list", "elements": "str", "default": []},
+    "conda_packages": {"type": "list", "elements": "str", "default": []},
+    "conda_channels": {"type": "list", "elements": "str", "default": []},
+    "environment_file": {"type": "path"},
+    "build_args": {"type": "dict", "default": {}},
+    "ca_bundle": {"type": "path"},
+    "tag_prefix": {"type": "str", "default": ""},
+    "registry": {
+        "type": "dict",
+        "required": True,
+        "options": {
+            "kind": {"type": "str", "choices": ["push", "load", "none"], "default": "push"},
+            "repository": {"type": "str", "default": ""},
+            "cluster": {"type": "str", "default": ""},
+        },
+    },
+    "docker_command": {"type": "str", "default": "docker"},
+}
 
 
 def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
@@ -213,49 +240,22 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     return provide(inputs, target, engine, check=check)
 
 
-def main() -> None:
-    """Read the parameters, run, and report."""
-    module = AnsibleModule(
-        argument_spec={
-            "reference": {"type": "str"},
-            "context": {"type": "path"},
-            "base": {"type": "str", "default": "debian:bookworm-slim"},
-            "apt_packages": {"type": "list", "elements": "str", "default": []},
-            "pip_packages": {"type": "list", "elements": "str", "default": []},
-            "conda_packages": {"type": "list", "elements": "str", "default": []},
-            "conda_channels": {"type": "list", "elements": "str", "default": []},
-            "environment_file": {"type": "path"},
-            "build_args": {"type": "dict", "default": {}},
-            "ca_bundle": {"type": "path"},
-            "tag_prefix": {"type": "str", "default": ""},
-            "registry": {
-                "type": "dict",
-                "required": True,
-                "options": {
-                    "kind": {"type": "str", "choices": ["push", "load", "none"], "default": "push"},
-                    "repository": {"type": "str", "default": ""},
-                    "cluster": {"type": "str", "default": ""},
-                },
-            },
-            "docker_command": {"type": "str", "default": "docker"},
-        },
-        required_one_of=[("reference", "context")],
-        supports_check_mode=True,
-    )
-    if not HAS_YAML:
-        module.fail_json(msg=missing_required_lib("PyYAML"))
+def work(module: AnsibleModule) -> dict[str, t.Any]:
+    """Run, and report."""
     progress = Progress()
-    try:
-        result = run(module.params, check=module.check_mode, progress=progress)
-    except DaskopsError as error:
-        module.fail_json(msg=error.message, **error.details)
+    result = run(module.params, check=module.check_mode, progress=progress)
     for warning in result.warnings:
         module.warn(warning)
     image = asdict(result) | {"seconds": round(progress.seconds, 2)}
     del image["warnings"]
     changed = result.built or result.pushed
     diff = {"before": "" if changed else f"{result.reference}\n", "after": f"{result.reference}\n"}
-    module.exit_json(changed=changed, image=image, diff=diff)
+    return {"changed": changed, "image": image, "diff": diff}
+
+
+def main() -> t.NoReturn:
+    """Entry point."""
+    run_module(ARGUMENTS, work, {"PyYAML": YAML_IMPORT_ERROR}, required_one_of=[("reference", "context")])
 
 
 if __name__ == "__main__":

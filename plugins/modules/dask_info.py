@@ -107,7 +107,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import _info, _
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
-from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

@@ -192,7 +192,7 @@ import typing as t
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _preflight
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE, WORKER_GROUP
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 
 if t.TYPE_CHECKING:
     from decimal import Decimal

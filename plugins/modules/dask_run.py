@@ -83,7 +83,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
-from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
 
 if t.TYPE_CHECKING:

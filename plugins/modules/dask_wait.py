@@ -151,7 +151,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import
 from ansible_collections.daskops.kubernetes.plugins.module_utils._diagnosis import Want
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
-from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.daskops.kubernetes.plugins.module_utils._scheduler import FromUrl
 from ansible_collections.daskops.kubernetes.plugins.module_utils._wait import ClusterObserver, UrlObserver, wait

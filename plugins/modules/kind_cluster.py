@@ -187,12 +187,15 @@ import os
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _kind
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kind_engine import Engine
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import KUBERNETES_IMPORT_ERROR
+from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "default": "dask"},
@@ -314,15 +317,9 @@ def _check_version(spec: _kind.Spec, found: str) -> None:
         )
 
 
-def main() -> None:
-    """Run as an Ansible module."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    if KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
-    try:
-        module.exit_json(**run(module))
-    except DaskopsError as error:
-        module.fail_json(msg=error.message, **error.details)
+def main() -> t.NoReturn:
+    """Entry point."""
+    run_module(ARGUMENTS, run, {"kubernetes": KUBERNETES_IMPORT_ERROR})
 
 
 if __name__ == "__main__":

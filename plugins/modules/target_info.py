@@ -136,7 +136,7 @@ import typing as t
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _target_info
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "target": {"type": "str"},

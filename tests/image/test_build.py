@@ -269,10 +269,12 @@ def test_a_lock_file_is_installed_as_it_is(registry: str, tmp_path: Path, name: 
 def test_an_install_that_fails_fails_the_build_and_names_the_package(
     registry: str, more: dict[str, t.Any], message: str
 ) -> None:
+    before = docker("ps", "--all", "--quiet").stdout
     with pytest.raises(DaskopsError, match=rf"^The image cannot be built: {message}") as caught:
         build(registry, **more)
     print(caught.value.message)
     assert "\n" not in caught.value.message
+    assert docker("ps", "--all", "--quiet").stdout == before, "the failed step's container is left"
 
 
 def test_a_conda_package_that_is_not_in_its_channels_is_named(registry: str, channel: Path) -> None:

@@ -57,5 +57,10 @@ class Connection:
         return Nodes(client.CoreV1Api(self._client), lambda path: t.cast("list[JSON]", self._get(path)["items"]))
 
     def _get(self, path: str) -> JSON:
-        answer = self._client.call_api("GET", self._client.configuration.host + path, {"Accept": "application/json"})
-        return t.cast("JSON", json.loads(answer.read()))
+        # Keys are served as a type of their own, and nothing else will do.
+        accept = {"Accept": "application/json, application/jwk-set+json"}
+        answer = self._client.call_api("GET", self._client.configuration.host + path, accept)
+        content = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"The cluster answered {answer.status} to {path}: {content.decode(errors='replace')}")
+        return t.cast("JSON", json.loads(content))

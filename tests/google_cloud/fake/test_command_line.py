@@ -107,7 +107,9 @@ class ApiServer(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.asked.append((self.command, self.path, self.headers.get("Content-Type", "")))
         data = json.dumps(self.answers.get(self.path, {})).encode()
-        self.send_response(200)
+        # As a real one: keys are a type of their own.
+        refused = self.path.endswith("/jwks") and "application/jwk-set+json" not in self.headers.get("Accept", "")
+        self.send_response(406 if refused else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster
 
 JSON = dict[str, t.Any]
 
@@ -47,3 +50,22 @@ def test_a_diff_shows_no_secret_and_nothing_that_the_server_counts() -> None:
     }
     assert secret["data"] == {"password": "aHVudGVyMg=="}
     assert _apply.shown(None) == {}
+
+
+class Tenants:
+    """A cluster whose user may see one kind less."""
+
+    def __init__(self, hidden: str) -> None:
+        self.hidden = hidden
+
+    def items(self, path: str, **_query: str) -> list[dict[str, t.Any]]:
+        if path.endswith(self.hidden):
+            raise ApiError("no", 403, "Forbidden")
+        return []
+
+
+def test_who_may_not_see_a_providers_own_kind_has_none() -> None:
+    where = Instance("dask", "dask")
+    assert _apply.fetch(t.cast(Cluster, Tenants("/backendconfigs")), where) == {}
+    with pytest.raises(ApiError):
+        _apply.fetch(t.cast(Cluster, Tenants("/services")), where)

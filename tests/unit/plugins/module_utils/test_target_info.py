@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _module, _target_info
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _target_info
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._target_info import Facts, Right
 
@@ -173,5 +173,5 @@ def test_a_kubeconfigs_secrets_stay_hidden() -> None:
         "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u"}}],
         "users": [{"name": "u", "user": {"token": "secret"}}],
     }
-    assert _module.public_values(kubeconfig) == {"c", "prod", "https://198.51.100.7"}
-    assert _module.public_values("~/.kube/team.yaml") == {"~/.kube/team.yaml"}
+    assert _kube.public_values(kubeconfig) == {"c", "prod", "https://198.51.100.7"}
+    assert _kube.public_values("~/.kube/team.yaml") == {"~/.kube/team.yaml"}
