@@ -258,6 +258,11 @@ def check_testbed(_scratch: Path) -> Steps:
     yield pytest("tests/testbed")
 
 
+def openshift_on_kind(_scratch: Path) -> Steps:
+    yield from testbed()
+    yield pytest("tests/integration/openshift")
+
+
 def kind(_scratch: Path) -> Steps:
     yield from testbed()
     yield pytest("tests/integration/kind")
@@ -294,6 +299,7 @@ PARTS = [
     Part("package", "the tarball, installed as a user would", package),
     Part("testbed", "the test bed itself", check_testbed, limit=3600),
     Part("kind", "the kind and kubernetes providers on a cluster of their own", kind, limit=3600),
+    Part("openshift-on-kind", "the fake OpenShift before a real API server", openshift_on_kind, limit=1200),
     Part("image", "the image, run as an arbitrary user", image, limit=3600),
     Part("molecule-image", "the role image against a registry", molecule("image"), limit=3600),
     Part("molecule-default", "a whole deployment on kind, from nothing to nothing", default, limit=3600),
