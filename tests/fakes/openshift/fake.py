@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
+import time
 import typing as t
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from tests.fakes import certificates
-from tests.fakes.openshift import manifests
+from tests.fakes.openshift import manifests, routes
 from tests.fakes.openshift.builds import Builder, pretend
 from tests.fakes.openshift.edge import Edge, Record
 from tests.fakes.openshift.errors import JSON
@@ -22,6 +23,9 @@ from tests.fakes.openshift.kube import Kube
 from tests.fakes.openshift.oauth import REVIEW
 from tests.fakes.openshift.server import Server
 from tests.fakes.openshift.state import Settings
+
+_PROBE = f"/apis/{routes.GROUP}/v1/namespaces/default/routes?dryRun=All"
+_SECONDS = 60.0  # for a new kind to be known
 
 
 class FakeOpenShift:
@@ -87,6 +91,14 @@ class FakeOpenShift:
     def install(self) -> None:
         """Put what the cluster needs to look like OpenShift into it: roles, Routes, the SCC."""
         manifests.apply(self.kube, manifests.rendered(self.kube, self.settings.domain))
+        # Admission policies know a new kind only some seconds after it is there, and until then none can be made.
+        probe = {"metadata": {"name": "probe"}, "spec": {"to": {"kind": "Service", "name": "probe"}}}
+        body = {"apiVersion": f"{routes.GROUP}/v1", "kind": "Route", **probe}
+        end = time.monotonic() + _SECONDS
+        while not (said := self.kube.ask("POST", _PROBE, body)).good:
+            if time.monotonic() > end:
+                raise RuntimeError(f"After {_SECONDS:.0f} s the cluster takes no Route yet: it answers {said.status}.")
+            time.sleep(0.3)
 
     # What it was asked.
 

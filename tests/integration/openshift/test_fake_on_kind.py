@@ -142,6 +142,7 @@ def test_a_route_gets_a_host_and_a_taken_one_is_not_admitted(
     host = made["spec"]["host"]
     assert host == f"web-team.{openshift.settings.domain}"
     assert made["status"]["ingress"][0]["conditions"][0]["status"] == "True"
+    time.sleep(1.1)  # who was first is known by the second
     other = User(openshift, "rival", tmp_path)
     other.project("rivals")
     until("its rights are in force", other.may("create", "routes", "rivals"))
