@@ -36,7 +36,7 @@ def read(domain: str = DOMAIN) -> list[JSON]:
     """All objects, in the order in which they can be applied."""
     objects: list[JSON] = []
     for path in sorted(FOLDER.glob("*.yaml")):
-        objects += yaml.safe_load_all(path.read_text(encoding="utf-8").replace(DOMAIN, domain))
+        objects += yaml.safe_load(path.read_text(encoding="utf-8").replace(DOMAIN, domain))
     return objects
 
 
