@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import json
 import re
 import typing as t
@@ -50,6 +51,8 @@ class Spec:
     registry_port: int
     registry_image: str
     kubernetes_version: str | None = None
+    config: JSON = field(default_factory=dict)  # of kind's own configuration
+    mounts: tuple[tuple[str, str, bool], ...] = ()  # path here, path in each node, whether it is read only
 
     @property
     def node_names(self) -> list[str]:
@@ -70,10 +73,12 @@ class Spec:
     @property
     def marks(self) -> dict[str, str]:
         """What is recorded on the nodes."""
+        more = json.dumps([self.config, self.mounts], sort_keys=True) if self.config or self.mounts else ""
         return {
             "registry": self.registry,
             "registry_port": str(self.registry_port),
             "schedulable_control_plane": str(self.schedulable_control_plane).lower(),
+            **({"config": hashlib.sha256(more.encode()).hexdigest()[:12]} if more else {}),
         }
 
 
@@ -183,6 +188,11 @@ def check(spec: Spec) -> None:
             f"Kind cluster {spec.name}: {spec.kubernetes_version!r} is no Kubernetes version; "
             "write it as 1.34 or 1.34.0."
         )
+    if own := sorted({"kind", "apiVersion", "name", "nodes"} & set(spec.config)):
+        raise DaskopsError(
+            f"Kind cluster {spec.name}: {own[0]!r} of kind's configuration is what the other options make; "
+            "leave it out of config."
+        )
 
 
 def version_fits(wanted: str, found: str) -> bool:
@@ -206,7 +216,10 @@ def decode_marks(binds: t.Iterable[str]) -> dict[str, str] | None:
 
 def kind_config(spec: Spec) -> str:
     """kind's own configuration of the cluster, as JSON, which is YAML."""
-    mounts = [{"hostPath": "/dev/null", "containerPath": encode_marks(spec.marks), "readOnly": True}]
+    mounts = [
+        {"hostPath": here, "containerPath": there, "readOnly": read_only}
+        for here, there, read_only in (("/dev/null", encode_marks(spec.marks), True), *spec.mounts)
+    ]
     control_plane: JSON = {
         "role": CONTROL_PLANE,
         "extraMounts": mounts,
@@ -226,6 +239,7 @@ def kind_config(spec: Spec) -> str:
             "apiVersion": "kind.x-k8s.io/v1alpha4",
             "name": spec.name,
             "nodes": [control_plane, *workers],
+            **spec.config,
         }
     )
 
@@ -311,8 +325,10 @@ def _differences(spec: Spec, observed: Observed) -> list[str]:
         found.append(f"it forwards {_ports(ports)}, not {_ports(wanted)}")
     marks = next((node.marks for node in observed.nodes if node.marks is not None), {})
     for key, value in sorted(spec.marks.items()):
-        if marks.get(key) != value:
+        if key != "config" and marks.get(key) != value:
             found.append(f"its {key} is {marks.get(key)}, not {value}")
+    if marks.get("config") != spec.marks.get("config"):
+        found.append("it was made with another config or other extra_mounts")
     version = observed.kubernetes_version
     if spec.kubernetes_version and version and not version_fits(spec.kubernetes_version, version):
         found.append(f"it runs Kubernetes {version}, not {spec.kubernetes_version}")

@@ -60,6 +60,31 @@ options:
     type: list
     elements: int
     default: [30888, 30786]
+  config:
+    description:
+      - Further fields of kind's configuration of a cluster, as kind takes them, such as C(featureGates),
+        C(runtimeConfig), C(networking) and C(kubeadmConfigPatches).
+      - Nodes and names are what the other options make.
+    type: dict
+    default: {}
+  extra_mounts:
+    description: Folders or files of this machine that each node gets.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host_path:
+        description: Absolute path on this machine.
+        type: path
+        required: true
+      container_path:
+        description: Absolute path in the nodes.
+        type: str
+        required: true
+      read_only:
+        description: Whether the nodes may only read it.
+        type: bool
+        default: true
   registry_name:
     description:
       - Name of the registry's container. Several clusters may share one.
@@ -206,6 +231,17 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "schedulable_control_plane": {"type": "bool", "default": True},
     "listen_address": {"type": "str", "default": "127.0.0.1"},
     "node_ports": {"type": "list", "elements": "int", "default": [30888, 30786]},
+    "config": {"type": "dict", "default": {}},
+    "extra_mounts": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "host_path": {"type": "path", "required": True},
+            "container_path": {"type": "str", "required": True},
+            "read_only": {"type": "bool", "default": True},
+        },
+    },
     "registry_name": {"type": "str", "default": "daskops-registry"},
     "registry_port": {"type": "int", "default": 5001},
     "registry_image": {"type": "str", "default": "registry:2"},
@@ -228,6 +264,8 @@ def specification(params: dict[str, t.Any]) -> _kind.Spec:
         registry_port=params["registry_port"],
         registry_image=params["registry_image"],
         kubernetes_version=params["kubernetes_version"] or None,
+        config=params["config"],
+        mounts=tuple((m["host_path"], m["container_path"], m["read_only"]) for m in params["extra_mounts"]),
     )
 
 

@@ -299,3 +299,24 @@ def test_picture() -> None:
     gone = _kind.plan_absent("dask", observe(), False)
     assert _kind.picture_after(observe(), gone, SPEC) == _kind.picture(Observed())
     assert _kind.picture_after(observe(), (), SPEC) == _kind.picture(observe())
+
+
+def test_kind_gets_what_is_passed_through() -> None:
+    spec = replace(SPEC, config={"featureGates": {"X": True}}, mounts=(("/var/log/x", "/logs", False),))
+    config = json.loads(_kind.kind_config(spec))
+    assert config["featureGates"] == {"X": True}
+    mount = {"hostPath": "/var/log/x", "containerPath": "/logs", "readOnly": False}
+    assert all(mount in node["extraMounts"] for node in config["nodes"])
+    made = [node(name) for name in spec.node_names]
+    for each in made:
+        each["HostConfig"]["Binds"] = [f"/dev/null:{_kind.encode_marks(spec.marks)}:ro"]
+    assert _kind.plan_present(spec, observe(*made, REGISTRY)) == ()
+    with pytest.raises(DaskopsError, match="another config"):
+        _kind.plan_present(SPEC, observe(*made, REGISTRY))
+    with pytest.raises(DaskopsError, match="another config"):
+        _kind.plan_present(spec, observe())
+
+
+def test_what_the_options_make_is_not_passed_through() -> None:
+    with pytest.raises(DaskopsError, match="'nodes'"):
+        _kind.check(replace(SPEC, config={"nodes": []}))
