@@ -14,11 +14,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, ApiError, Cluster
+
+if t.TYPE_CHECKING:
+    from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
 
 JSON = dict[str, t.Any]
 Key = tuple[str, str]  # kind, name
@@ -131,3 +136,17 @@ def delete(cluster: Cluster, instance: Instance, key: Key) -> None:
     path = instance.path(kind.plural, key[1], kind.group_version)
     body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
     cluster.send("DELETE", path, body)
+
+
+def wait_until_gone(where: str, left: t.Callable[[], list[str]], timeout: float, progress: Progress) -> None:
+    """Look until C(left) finds nothing; C(where) begins the sentence that says what would not go."""
+    end, pause = time.monotonic() + timeout, 0.25
+    while remaining := left():
+        if time.monotonic() > end:
+            raise DaskopsError(
+                f"{where} is not gone after {timeout:.0f} s: {', '.join(remaining[:5])} ({len(remaining)} in all) "
+                "remain; look for finalizers on them."
+            )
+        progress.say(f"{len(remaining)} objects are left to go, such as {remaining[0]}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 2)

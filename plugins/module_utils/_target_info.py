@@ -15,6 +15,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _namespace
 from ansible_collections.daskops.kubernetes.plugins.module_utils._apply import KINDS
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster
@@ -241,7 +242,7 @@ def gather(cluster: Cluster, namespace: str, create_namespace: bool) -> Facts:
         wanted = needed_rights(create_namespace and namespace_visible and existing is None)
         # An authorizer of a cloud may grant what it cannot list, so what is not listed is asked for by itself.
         unlisted = [right for right in wanted if right.cluster_wide or not granted(rules.result(), right)]
-        answers = pool.map(lambda right: _may(cluster, namespace, right), unlisted)
+        answers = pool.map(lambda right: _may(cluster, "" if right.cluster_wide else namespace, right), unlisted)
         missing = tuple(right for right, may in zip(unlisted, answers, strict=True) if not may)
         return Facts(
             version=version,
@@ -273,14 +274,4 @@ def _rules(cluster: Cluster, namespace: str) -> list[JSON]:
 
 
 def _may(cluster: Cluster, namespace: str, right: Right) -> bool:
-    resource, _slash, subresource = right.resource.partition("/")
-    attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": right.verb}
-    if not right.cluster_wide:
-        attributes["namespace"] = namespace
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    answer = cluster.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
-    return bool(answer["status"]["allowed"])
+    return _namespace.may(cluster, namespace, right.group, right.resource, right.verb)

@@ -49,12 +49,6 @@ options:
     type: str
     choices: [when_idle, always, never]
     default: when_idle
-  delete_namespace:
-    description:
-      - With O(state=absent), whether to delete the namespace too.
-      - It stays if the collection did not make it, or if others have objects in it.
-    type: bool
-    default: false
   timeout:
     description: With O(state=absent), how long to wait until all is gone, in seconds.
     type: int
@@ -69,13 +63,12 @@ EXAMPLES = r"""
     namespace: dask
     objects: "{{ lookup('ansible.builtin.template', 'dask.yaml.j2') | from_yaml_all }}"
 
-- name: Remove a deployment with its volumes and its namespace
+- name: Remove a deployment with its volumes
   daskops.kubernetes.dask_apply:
     kubeconfig: ~/.kube/team.yaml
     context: team
     namespace: dask
     state: absent
-    delete_namespace: true
 """
 
 RETURN = r"""
@@ -98,17 +91,13 @@ seconds:
   description: How long it took.
   returned: success
   type: float
-kept:
-  description: Why the namespace stayed, if it did though O(delete_namespace=true).
-  returned: success
-  type: str
 """
 
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _kube, _scheduler
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _kube, _namespace, _scheduler
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
@@ -120,20 +109,11 @@ if t.TYPE_CHECKING:
 
 JSON = dict[str, t.Any]
 
-# Whatever of these others have in a namespace keeps it; what Kubernetes itself puts into each is no one's.
-_FOREIGN = (
-    _apply.Kind("Pod", "pods"),
-    *(kind for kind in _apply.KINDS if not kind.optional),
-    _apply.Kind("StatefulSet", "statefulsets", "apps/v1"),
-    _apply.Kind("Job", "jobs", "batch/v1"),
-)
-_IN_EACH_NAMESPACE = {"kube-root-ca.crt", "openshift-service-ca.crt", "default", "builder", "deployer"}
-
 
 def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode: bool) -> JSON:
     """Apply and prune; returns the module's result."""
     desired = params["objects"] or []
-    has_namespace = cluster.find(f"/api/v1/namespaces/{instance.namespace}") is not None
+    has_namespace = _namespace.find(cluster, instance.namespace, request=False) is not None
     live = _apply.fetch(cluster, instance) if has_namespace else {}
     plan = _apply.plan(desired, live)
     if has_namespace:
@@ -156,7 +136,6 @@ def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode
         "created": _names(created),
         "updated": _names(updated),
         "removed": _names(plan.prune),
-        "kept": "",
         "diff": [
             {
                 "before_header": "/".join(key),
@@ -170,29 +149,20 @@ def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode
 
 
 def absent(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode: bool, progress: Progress) -> JSON:
-    """Delete all that is the deployment's, and its namespace; returns the module's result."""
-    namespace = cluster.find(f"/api/v1/namespaces/{instance.namespace}")
+    """Delete all that is the deployment's; returns the module's result."""
+    namespace = _namespace.find(cluster, instance.namespace, request=False)
     live = _apply.fetch(cluster, instance) if namespace else {}
     plan = _apply.plan([], live, absent=True)
-    removed, kept = list(plan.prune), ""
-    if namespace and params["delete_namespace"]:
-        kept = _why_keep(cluster, instance, namespace, set(live))
-        if not kept:
-            removed.append(("Namespace", instance.namespace))
-    if not check_mode:
+    if not check_mode and namespace:
         for key in plan.prune:
             _apply.delete(cluster, instance, key)
         _wait_until_gone(cluster, instance, params["timeout"], progress)
-        if ("Namespace", instance.namespace) in removed:
-            cluster.send("DELETE", f"/api/v1/namespaces/{instance.namespace}", {})
-            _wait_until_no_namespace(cluster, instance, params["timeout"], progress)
     return {
-        "changed": bool(removed),
+        "changed": bool(plan.prune),
         "created": [],
         "updated": [],
-        "removed": _names(removed),
-        "kept": kept,
-        "diff": {"before": "".join(f"{name}\n" for name in _names(removed)), "after": ""},
+        "removed": _names(plan.prune),
+        "diff": {"before": "".join(f"{name}\n" for name in _names(plan.prune)), "after": ""},
     }
 
 
@@ -229,47 +199,13 @@ def _guard_scheduler(
         )
 
 
-def _why_keep(cluster: _kube.Cluster, instance: Instance, namespace: JSON, ours: set[_apply.Key]) -> str:
-    labels = namespace["metadata"].get("labels") or {}
-    mine = {"app.kubernetes.io/managed-by": "daskops", "app.kubernetes.io/instance": instance.name}
-    if any(labels.get(key) != value for key, value in mine.items()):
-        return f"namespace {instance.namespace} was not made for {instance}"
-    selector = f"app.kubernetes.io/instance!={instance.name}"
-    for kind in _FOREIGN:
-        path = instance.path(kind.plural, group_version=kind.group_version)
-        for item in cluster.items(path, labelSelector=selector):
-            name = item["metadata"]["name"]
-            if (kind.kind, name) not in ours and name not in _IN_EACH_NAMESPACE:
-                return f"namespace {instance.namespace} has objects of others, such as {kind.kind}/{name}"
-    return ""
-
-
 def _wait_until_gone(cluster: _kube.Cluster, instance: Instance, timeout: int, progress: Progress) -> None:
     def left() -> list[str]:
         pods = cluster.items(instance.path("pods"), labelSelector=instance.selector)
         return [f"Pod/{pod['metadata']['name']}" for pod in pods] + _names(_apply.fetch(cluster, instance))
 
-    _poll(cluster, instance, timeout, progress, left)
-
-
-def _wait_until_no_namespace(cluster: _kube.Cluster, instance: Instance, timeout: int, progress: Progress) -> None:
-    path = f"/api/v1/namespaces/{instance.namespace}"
-    _poll(cluster, instance, timeout, progress, lambda: ["Namespace"] if cluster.find(path) else [])
-
-
-def _poll(
-    cluster: _kube.Cluster, instance: Instance, timeout: int, progress: Progress, left: t.Callable[[], list[str]]
-) -> None:
-    end, pause = time.monotonic() + timeout, 0.25
-    while remaining := left():
-        if time.monotonic() > end:
-            raise DaskopsError(
-                f"Cluster {cluster.name}: {instance} is not gone after {timeout} s: {', '.join(remaining[:5])} "
-                f"({len(remaining)} in all) remain; look for finalizers on them."
-            )
-        progress.say(f"{len(remaining)} objects are left to go, such as {remaining[0]}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 2)
+    where = f"Cluster {cluster.name}: {instance}"
+    _apply.wait_until_gone(where, left, timeout, progress)
 
 
 def _names(keys: t.Iterable[_apply.Key]) -> list[str]:
@@ -300,7 +236,6 @@ def main() -> t.NoReturn:
                 "choices": ["when_idle", "always", "never"],
                 "default": "when_idle",
             },
-            "delete_namespace": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 180},
         },
         work,
