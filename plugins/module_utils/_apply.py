@@ -18,7 +18,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, ApiError, Cluster
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, Cluster
 
 JSON = dict[str, t.Any]
 Key = tuple[str, str]  # kind, name
@@ -49,10 +49,14 @@ KINDS = (
     Kind("Service", "services"),
     Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1"),
     Kind("Ingress", "ingresses", "networking.k8s.io/v1"),
+    Kind("Route", "routes", "route.openshift.io/v1", optional=True),
     Kind("Deployment", "deployments", "apps/v1"),
 )
 BY_NAME = {kind.kind: kind for kind in KINDS}
 _WORKLOADS = {"Deployment"}
+
+# Each thread has a connection of its own to make, which takes longer than a request.
+_THREADS = 10
 
 # What the server adds or counts; no one asked for it.
 _NOISE = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
@@ -82,8 +86,8 @@ def key_of(item: JSON) -> Key:
     return item["kind"], item["metadata"]["name"]
 
 
-def shown(item: JSON | None) -> JSON:
-    """An object as a diff shows it: without status and noise, and without a secret."""
+def shown(item: JSON | None, secrets: bool = False) -> JSON:
+    """An object as a diff shows it: without status and noise and, unless C(secrets) are asked for, without those."""
     if item is None:
         return {}
     result = copy.deepcopy(item)
@@ -95,9 +99,26 @@ def shown(item: JSON | None) -> JSON:
     annotations.pop("deployment.kubernetes.io/revision", None)
     if not annotations:
         result["metadata"].pop("annotations", None)
+    if secrets:
+        return result
     if result["kind"] == "Secret":
         result["data"] = dict.fromkeys(result.get("data", {}), "(hidden)")
+    if result["kind"] == "Route" and "key" in (result["spec"].get("tls") or {}):
+        result["spec"]["tls"]["key"] = "(hidden)"
     return result
+
+
+def with_route_keys(desired: list[JSON], keys: t.Mapping[str, str]) -> list[JSON]:
+    """The objects with the private keys of Routes, by the Routes' names, put into them."""
+
+    def one(item: JSON) -> JSON:
+        kind, name = key_of(item)
+        if kind != "Route" or not keys.get(name):
+            return item
+        spec = item["spec"]
+        return {**item, "spec": {**spec, "tls": {**(spec.get("tls") or {}), "key": keys[name]}}}
+
+    return [one(item) for item in desired]
 
 
 def fetch(cluster: Cluster, instance: Instance) -> dict[Key, JSON]:
@@ -105,15 +126,11 @@ def fetch(cluster: Cluster, instance: Instance) -> dict[Key, JSON]:
 
     def one(kind: Kind) -> list[JSON]:
         path = instance.path(kind.plural, group_version=kind.group_version)
-        try:
-            found = cluster.items(path, labelSelector=instance.selector)
-        except ApiError as error:
-            if error.status == 403 and kind.optional:
-                return []
-            raise
+        list_all = cluster.visible_items if kind.optional else cluster.items
+        found = list_all(path, labelSelector=instance.selector) or []
         return [{"apiVersion": kind.group_version or "v1", "kind": kind.kind, **item} for item in found]
 
-    with ThreadPoolExecutor(len(KINDS)) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         return {key_of(item): item for items in pool.map(one, KINDS) for item in items}
 
 

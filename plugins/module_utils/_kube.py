@@ -119,6 +119,16 @@ class Cluster:
         """The items at C(path); empty where the server does not know the kind."""
         return t.cast("list[JSON]", (self.find(path, **query) or {}).get("items", []))
 
+    def visible_items(self, path: str, **query: str) -> list[JSON] | None:
+        """The items at C(path); None where the server does not know the kind, or does not show it to the user."""
+        try:
+            answer = self.find(path, **query)
+        except ApiError as error:
+            if error.status == 403:
+                return None
+            raise
+        return None if answer is None else t.cast("list[JSON]", answer.get("items", []))
+
     def send(self, method: str, path: str, body: t.Any, content_type: str = "application/json", **query: str) -> JSON:
         """Create, patch or delete; returns the server's answer."""
         raw = self.request(method, path, json.dumps(body).encode(), content_type, query)

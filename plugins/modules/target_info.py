@@ -42,6 +42,20 @@ options:
     description: Whether an ingress class is needed.
     type: bool
     default: false
+  route:
+    description:
+      - Whether Routes (C(route.openshift.io)) are needed, as OpenShift and MicroShift have them, and so the rights to
+        them.
+    type: bool
+    default: false
+    version_added: 1.1.0
+  route_host:
+    description:
+      - Whether, with O(route=true), a host or certificate is to be chosen for the Route, which takes the right to
+        C(routes/custom-host).
+    type: bool
+    default: false
+    version_added: 1.1.0
 """
 
 EXAMPLES = r"""
@@ -143,6 +157,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "namespace": {"type": "str", "required": True},
     "namespace_create": {"type": "bool", "default": True},
     "ingress": {"type": "bool", "default": False},
+    "route": {"type": "bool", "default": False},
+    "route_host": {"type": "bool", "default": False},
 }
 
 
@@ -164,7 +180,7 @@ def check(params: dict[str, t.Any]) -> dict[str, t.Any]:
                 "give kubeconfig and context."
             )
     cluster = _kube.Cluster({**params, "context": context}, params["target"])
-    facts = _target_info.gather(cluster, namespace, params["namespace_create"])
+    facts = _target_info.gather(cluster, namespace, params["namespace_create"], params["route"], params["route_host"])
     result = _target_info.summary(facts)
     problems = _target_info.problems(facts, namespace, params["namespace_create"], params["ingress"])
     if problems:
