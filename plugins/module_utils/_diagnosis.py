@@ -122,6 +122,14 @@ def suspects(seen: Observation) -> list[tuple[str, bool]]:
     return result[:5]
 
 
+def crashing(pod: JSON) -> str:
+    """The name of a container that ends again and again, or nothing."""
+    for container in _containers(pod):
+        if container.get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff":
+            return str(container["name"])
+    return ""
+
+
 def slow_pulls(events: t.Iterable[JSON]) -> list[str]:
     """In words, what images took more than a few seconds to pull; by the kubelet's own figures."""
     slowest: dict[str, float] = {}
@@ -288,7 +296,8 @@ def _of_containers(pod: JSON, logs: t.Mapping[str, list[str]]) -> t.Iterator[Fin
         last = container.get("lastState", {}).get("terminated", {})
         ended = container.get("state", {}).get("terminated", {})
         if "OOMKilled" in (last.get("reason"), ended.get("reason")):
-            limit = pod["spec"]["containers"][0].get("resources", {}).get("limits", {}).get("memory", "none")
+            spec = next((c for c in pod["spec"]["containers"] if c["name"] == container["name"]), {})
+            limit = spec.get("resources", {}).get("limits", {}).get("memory", "none")
             yield Finding(
                 _pod(pod),
                 f"it was killed for using more memory than its limit of {limit}",

@@ -15,7 +15,6 @@ import ssl
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-
 from urllib.error import HTTPError
 
 from ansible.module_utils.urls import open_url

@@ -235,12 +235,13 @@ class ClusterObserver:
             return None
 
     def _log(self, pod: str, previous: bool) -> list[str]:
-        component = next(
+        # The first container has the component's name.
+        container = next(
             (
-                p["metadata"]["labels"]["app.kubernetes.io/component"]
+                _diagnosis.crashing(p) or p["metadata"]["labels"]["app.kubernetes.io/component"]
                 for p in self._objects.pods
                 if p["metadata"]["name"] == pod
             ),
             "worker",
         )
-        return self._cluster.logs(self._instance.namespace, pod, component, previous=previous)
+        return self._cluster.logs(self._instance.namespace, pod, container, previous=previous)

@@ -47,7 +47,6 @@ options:
       - Private keys in PEM of Routes among O(objects), by the Routes' names. They go to C(spec.tls.key).
       - Given here rather than in O(objects), they are in no log.
     type: dict
-    version_added: 1.1.0
   scheduler_rollout:
     description:
       - When a change may restart the scheduler, which loses its tasks and what the workers hold.

@@ -58,7 +58,6 @@ options:
         the notebook's Secret too.
     type: bool
     default: false
-    version_added: 1.1.0
 """
 
 EXAMPLES = r"""

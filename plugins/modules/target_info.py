@@ -48,14 +48,12 @@ options:
         them.
     type: bool
     default: false
-    version_added: 1.1.0
   route_host:
     description:
       - Whether, with O(route=true), a host or certificate is to be chosen for the Route, which takes the right to
         C(routes/custom-host).
     type: bool
     default: false
-    version_added: 1.1.0
 """
 
 EXAMPLES = r"""
