@@ -296,7 +296,7 @@ def _of_containers(pod: JSON, logs: t.Mapping[str, list[str]]) -> t.Iterator[Fin
         last = container.get("lastState", {}).get("terminated", {})
         ended = container.get("state", {}).get("terminated", {})
         if "OOMKilled" in (last.get("reason"), ended.get("reason")):
-            spec = next((c for c in pod["spec"]["containers"] if c["name"] == container["name"]), {})
+            spec: JSON = next((c for c in pod["spec"]["containers"] if c["name"] == container["name"]), {})
             limit = spec.get("resources", {}).get("limits", {}).get("memory", "none")
             yield Finding(
                 _pod(pod),
