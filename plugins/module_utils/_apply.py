@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, Cluster
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, ApiError, Cluster
 
 JSON = dict[str, t.Any]
 Key = tuple[str, str]  # kind, name
@@ -139,7 +140,26 @@ def apply(cluster: Cluster, instance: Instance, item: JSON, dry_run: bool) -> JS
     kind = BY_NAME[item["kind"]]
     query = {"fieldManager": FIELD_MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})}
     path = instance.path(kind.plural, item["metadata"]["name"], kind.group_version)
-    return cluster.send("PATCH", path, item, APPLY_PATCH, **query)
+    try:
+        return cluster.send("PATCH", path, item, APPLY_PATCH, **query)
+    except ApiError as error:
+        remedy = _remedy(kind, error)
+        if not remedy:
+            raise
+        raise ApiError(f"{error.message.rstrip('.')}; {remedy}.", error.status, error.reason) from None
+
+
+def _remedy(kind: Kind, error: ApiError) -> str:
+    """What to do where the server's answer does not tell."""
+    if kind.kind != "Route":
+        return ""
+    if error.status == 404:
+        return f"it has no Routes ({kind.group_version}): choose another dask_notebook_exposure"
+    # What may not be chosen is forbidden at first and immutable later:
+    # https://github.com/openshift/library-go/tree/master/pkg/route
+    if error.status == 422 and re.search(r"spec\.(host|tls)\b.*(permission to set|field is immutable)", error.reason):
+        return "ask for the right to routes/custom-host, or leave host and certificate out of dask_notebook_route"
+    return ""
 
 
 def delete(cluster: Cluster, instance: Instance, key: Key) -> None:

@@ -81,3 +81,36 @@ def test_a_routes_private_key_is_put_in_and_not_shown() -> None:
     assert _apply.shown(route)["spec"]["tls"]["key"] == "(hidden)"
     assert _apply.shown(route, secrets=True)["spec"]["tls"]["key"] == "KEY"
     assert _apply.with_route_keys(desired, {}) == desired
+
+
+class Refusing(Cluster):
+    """A cluster that takes nothing."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.answer = ApiError(f"Cluster c: PATCH was answered {status}: {reason}.", status, reason)
+
+    def send(self, *_what: t.Any, **_query: t.Any) -> JSON:
+        raise self.answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason", "remedy"),
+    [
+        (
+            "Route",
+            404,
+            "the server could not find the requested resource",
+            "; it has no Routes (route.openshift.io/v1)",
+        ),
+        ("Route", 422, "spec.host: Forbidden: you do not have permission to set the host field", "routes/custom-host"),
+        ("Route", 422, 'spec.host: Invalid value: "x": field is immutable', "leave host and certificate out"),
+        ("Route", 422, "spec.port: Required value", ""),
+        ("Service", 404, "not found", ""),
+    ],
+)
+def test_what_to_do_where_a_route_is_not_taken(kind: str, status: int, reason: str, remedy: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        _apply.apply(Refusing(status, reason), Instance("dask", "team"), item(kind, "dask-notebook"), dry_run=False)
+    assert remedy in caught.value.message
+    assert caught.value.message.endswith(f"{reason}." if not remedy else ".")
+    assert caught.value.status == status
