@@ -54,6 +54,7 @@ CASES: dict[str, JSON] = {
             "labels": {"shard": "internal"},
         },
     },
+    "route with no router": {**ROUTE, "dask_exposure_namespaces": []},
     "proxy": PROXY,
     "proxy of one's own": {
         **PROXY,
@@ -167,6 +168,8 @@ def test_a_router_may_come_in(rendered: dict[str, JSON]) -> None:
     ]
     assert all(peer["podSelector"] == {} for peer in rule["from"])
     assert rule["ports"] == [{"port": 8888, "protocol": "TCP"}]
+    # An empty "from" would let everybody in.
+    assert "NetworkPolicy/dask-notebook-door" not in rendered["route with no router"]
 
 
 def test_an_oauth_proxy_stands_before_the_notebook(rendered: dict[str, JSON]) -> None:
