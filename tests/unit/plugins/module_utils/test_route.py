@@ -9,6 +9,8 @@ import typing as t
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _route
 
+from tests.fakes.openshift.routes import admitted
+
 JSON = dict[str, t.Any]
 HOST = "dask-notebook-team.apps.example.com"
 
@@ -82,3 +84,19 @@ def test_a_route_that_no_router_has_looked_at(item: JSON) -> None:
 
 def test_a_host_that_only_the_router_knows() -> None:
     assert _route.admission(route(said("True"), host="")).host == HOST
+
+
+def test_the_fakes_router_is_understood() -> None:
+    def named(name: str, namespace: str, host: str) -> JSON:
+        metadata = {"name": name, "namespace": namespace, "creationTimestamp": f"2026-11-2{len(namespace)}T12:00:00Z"}
+        return {"metadata": metadata, "spec": {"host": host}}
+
+    theirs, ours = named("one", "lab", HOST), named("two", "team", HOST)
+    strange = named("three", "team", "dask.example.org")
+    verdicts = []
+    for item in (theirs, ours, strange):
+        ingress = admitted(item, [theirs, ours, strange], "apps.example.com", ["apps.example.com"])
+        verdicts.append(_route.admission({**item, "status": {"ingress": [ingress]}}))
+    assert [verdict.admitted for verdict in verdicts] == [True, False, False]
+    assert f"HostAlreadyClaimed: namespace lab owns hostname {HOST}" in verdicts[1].cause
+    assert "RouteNotAdmitted: host dask.example.org is not in a domain" in verdicts[2].cause
