@@ -316,6 +316,12 @@ PARTS = [
         limit=3600,
     ),
     Part(
+        "molecule-openshift",
+        "OpenShift, by a front door before kind, for a user without rights",
+        molecule("openshift"),
+        limit=3600,
+    ),
+    Part(
         "molecule-diagnosis",
         "what dask_wait says about deployments that cannot come up",
         molecule("diagnosis"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -54,10 +55,14 @@ KINDS = (
     Kind("Service", "services"),
     Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1"),
     Kind("Ingress", "ingresses", "networking.k8s.io/v1"),
+    Kind("Route", "routes", "route.openshift.io/v1", optional=True),
     Kind("Deployment", "deployments", "apps/v1"),
 )
 BY_NAME = {kind.kind: kind for kind in KINDS}
 _WORKLOADS = {"Deployment"}
+
+# Each thread has a connection of its own to make, which takes longer than a request.
+_THREADS = 10
 
 # What the server adds or counts; no one asked for it.
 _NOISE = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
@@ -87,8 +92,8 @@ def key_of(item: JSON) -> Key:
     return item["kind"], item["metadata"]["name"]
 
 
-def shown(item: JSON | None) -> JSON:
-    """An object as a diff shows it: without status and noise, and without a secret."""
+def shown(item: JSON | None, secrets: bool = False) -> JSON:
+    """An object as a diff shows it: without status and noise and, unless C(secrets) are asked for, without those."""
     if item is None:
         return {}
     result = copy.deepcopy(item)
@@ -100,9 +105,26 @@ def shown(item: JSON | None) -> JSON:
     annotations.pop("deployment.kubernetes.io/revision", None)
     if not annotations:
         result["metadata"].pop("annotations", None)
+    if secrets:
+        return result
     if result["kind"] == "Secret":
         result["data"] = dict.fromkeys(result.get("data", {}), "(hidden)")
+    if result["kind"] == "Route" and "key" in (result["spec"].get("tls") or {}):
+        result["spec"]["tls"]["key"] = "(hidden)"
     return result
+
+
+def with_route_keys(desired: list[JSON], keys: t.Mapping[str, str]) -> list[JSON]:
+    """The objects with the private keys of Routes, by the Routes' names, put into them."""
+
+    def one(item: JSON) -> JSON:
+        kind, name = key_of(item)
+        if kind != "Route" or not keys.get(name):
+            return item
+        spec = item["spec"]
+        return {**item, "spec": {**spec, "tls": {**(spec.get("tls") or {}), "key": keys[name]}}}
+
+    return [one(item) for item in desired]
 
 
 def fetch(cluster: Cluster, instance: Instance) -> dict[Key, JSON]:
@@ -110,15 +132,11 @@ def fetch(cluster: Cluster, instance: Instance) -> dict[Key, JSON]:
 
     def one(kind: Kind) -> list[JSON]:
         path = instance.path(kind.plural, group_version=kind.group_version)
-        try:
-            found = cluster.items(path, labelSelector=instance.selector)
-        except ApiError as error:
-            if error.status == 403 and kind.optional:
-                return []
-            raise
+        list_all = cluster.visible_items if kind.optional else cluster.items
+        found = list_all(path, labelSelector=instance.selector) or []
         return [{"apiVersion": kind.group_version or "v1", "kind": kind.kind, **item} for item in found]
 
-    with ThreadPoolExecutor(len(KINDS)) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         return {key_of(item): item for items in pool.map(one, KINDS) for item in items}
 
 
@@ -127,7 +145,26 @@ def apply(cluster: Cluster, instance: Instance, item: JSON, dry_run: bool) -> JS
     kind = BY_NAME[item["kind"]]
     query = {"fieldManager": FIELD_MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})}
     path = instance.path(kind.plural, item["metadata"]["name"], kind.group_version)
-    return cluster.send("PATCH", path, item, APPLY_PATCH, **query)
+    try:
+        return cluster.send("PATCH", path, item, APPLY_PATCH, **query)
+    except ApiError as error:
+        remedy = _remedy(kind, error)
+        if not remedy:
+            raise
+        raise ApiError(f"{error.message.rstrip('.')}; {remedy}.", error.status, error.reason) from None
+
+
+def _remedy(kind: Kind, error: ApiError) -> str:
+    """What to do where the server's answer does not tell."""
+    if kind.kind != "Route":
+        return ""
+    if error.status == 404:
+        return f"it has no Routes ({kind.group_version}): choose another dask_notebook_exposure"
+    # What may not be chosen is forbidden at first and immutable later:
+    # https://github.com/openshift/library-go/tree/master/pkg/route
+    if error.status == 422 and re.search(r"spec\.(host|tls)\b.*(permission to set|field is immutable)", error.reason):
+        return "ask for the right to routes/custom-host, or leave host and certificate out of dask_notebook_route"
+    return ""
 
 
 def delete(cluster: Cluster, instance: Instance, key: Key) -> None:

@@ -35,6 +35,11 @@ CA_DAYS = 3650
 # What jupyter_server.auth.security.passwd uses, and reads from a hash.
 _MEMORY_COST, _TIME_COST, _PARALLELISM = 10240, 10, 8
 
+# Where oauth-proxy takes its cookies' key from, and how long that is: it wants an AES key, in base64.
+# https://github.com/openshift/oauth-proxy/blob/master/options.go
+COOKIE_SECRET = "cookie_secret"
+_COOKIE_BYTES = 32
+
 Data = dict[str, str]
 
 
@@ -53,6 +58,7 @@ class Wanted:
     notebook: bool = True
     password: str | None = None
     new_password: bool = False
+    cookie_secret: bool = False
 
 
 @dataclasses.dataclass
@@ -85,7 +91,12 @@ def complete(wanted: Wanted, existing: dict[str, Data], now: datetime.datetime) 
         why = _why_new_password(notebook, wanted)
         if why:
             made["notebook password"] = why
-            notebook = _new_password(wanted.password)
+            kept = {key: value for key, value in notebook.items() if key == COOKIE_SECRET}
+            notebook = {**_new_password(wanted.password), **kept}
+        why = _why_new_cookie_secret(notebook) if wanted.cookie_secret else ""
+        if why:
+            made["notebook cookie secret"] = why
+            notebook[COOKIE_SECRET] = base64.urlsafe_b64encode(secrets.token_bytes(_COOKIE_BYTES)).decode()
         data["notebook"] = notebook
     certificate = x509.load_pem_x509_certificate(tls["tls.crt"].encode())
     return Outcome(
@@ -136,6 +147,17 @@ def _why_new_password(notebook: Data, wanted: Wanted) -> str:
         return "it cannot be read"
     # A generated password is kept in clear beside its hash; a given one is not.
     return "it was given, and is no longer kept in clear" if "password" in notebook else ""
+
+
+def _why_new_cookie_secret(notebook: Data) -> str:
+    known = notebook.get(COOKIE_SECRET)
+    if not known:
+        return "there is none"
+    try:
+        good = len(base64.urlsafe_b64decode(known)) == _COOKIE_BYTES
+    except ValueError:
+        good = False
+    return "" if good else "it cannot be used"
 
 
 def _hash_of(notebook: Data) -> str:

@@ -13,6 +13,8 @@ import math
 import re
 import typing as t
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _route
+
 if t.TYPE_CHECKING:
     from ansible_collections.daskops.kubernetes.plugins.module_utils._scheduler import Status
 
@@ -27,6 +29,10 @@ _VOLUME_GRACE = 90.0
 _TERMINATION_GRACE = 60.0
 # What a worker needs to notice a scheduler that has become ready: the Service's endpoints, and its next attempt.
 _CONNECT_GRACE = 8.0
+# A router says at once what it thinks of a Route, and may think better of it when another one has gone.
+_REFUSED_ROUTE_GRACE = 5.0
+# A router that starts lists all Routes first.
+_UNSEEN_ROUTE_GRACE = 30.0
 # A node that is being added: cluster autoscalers give up after 15 minutes by default.
 _SCALE_UP_GRACE = 900.0
 
@@ -55,6 +61,7 @@ class Observation:
     replica_sets: tuple[JSON, ...] = ()
     pods: tuple[JSON, ...] = ()
     claims: tuple[JSON, ...] = ()
+    routes: tuple[JSON, ...] = ()
     events: tuple[JSON, ...] = ()
     logs: t.Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
 
@@ -92,11 +99,12 @@ def assess(want: Want, seen: Observation) -> Assessment:
         enough = all(registered.get(group, 0) >= math.ceil(count * want.fraction) for group, count in wanted.items())
         wanted_total = sum(wanted.values())
     rolled_out = all(_rolled_out(deployment, want.fraction) for deployment in seen.deployments)
+    admitted = all(_route.admission(route).admitted for route in seen.routes)
     findings = tuple(_findings(want, seen))
     mismatched = any(finding.subject == "versions" for finding in findings)
-    ready = seen.status is not None and enough and rolled_out and not mismatched
+    ready = seen.status is not None and enough and rolled_out and admitted and not mismatched
     total = sum(registered.values())
-    progress = f"{total} of {wanted_total} workers are registered{_pods_in_words(seen)}"
+    progress = f"{total} of {wanted_total} workers are registered{_pods_in_words(seen)}{_routes_in_words(seen)}"
     return Assessment(ready, registered, wanted, progress, findings)
 
 
@@ -112,6 +120,14 @@ def suspects(seen: Observation) -> list[tuple[str, bool]]:
             elif "running" in container.get("state", {}) and _component(pod) == "worker" and _name(pod) not in names:
                 result.append((_name(pod), False))
     return result[:5]
+
+
+def crashing(pod: JSON) -> str:
+    """The name of a container that ends again and again, or nothing."""
+    for container in _containers(pod):
+        if container.get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff":
+            return str(container["name"])
+    return ""
 
 
 def slow_pulls(events: t.Iterable[JSON]) -> list[str]:
@@ -191,6 +207,8 @@ def _findings(want: Want, seen: Observation) -> t.Iterator[Finding]:
         yield from _of_deployment(deployment, ending)
     stuck_claims = [finding for claim in seen.claims for finding in _of_claim(claim, seen.events)]
     yield from stuck_claims
+    for route in seen.routes:
+        yield from _of_route(route)
     names = {name for members in _registered(seen).values() for name in members}
     scheduler_ready = any(_component(pod) == "scheduler" and _condition(pod, "Ready") for pod in _current(seen))
     for pod in _current(seen):
@@ -242,6 +260,13 @@ def _of_claim(claim: JSON, events: t.Iterable[JSON]) -> t.Iterator[Finding]:
             return
 
 
+def _of_route(route: JSON) -> t.Iterator[Finding]:
+    found = _route.admission(route)
+    if not found.admitted:
+        grace = _REFUSED_ROUTE_GRACE if found.router else _UNSEEN_ROUTE_GRACE
+        yield Finding(f"Route {_name(route)}", found.cause, found.remedy, grace)
+
+
 def _of_unscheduled(pod: JSON, events: t.Iterable[JSON], grace: float, ending: bool) -> t.Iterator[Finding]:
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] != "PodScheduled" or condition.get("reason") != "Unschedulable":
@@ -271,7 +296,8 @@ def _of_containers(pod: JSON, logs: t.Mapping[str, list[str]]) -> t.Iterator[Fin
         last = container.get("lastState", {}).get("terminated", {})
         ended = container.get("state", {}).get("terminated", {})
         if "OOMKilled" in (last.get("reason"), ended.get("reason")):
-            limit = pod["spec"]["containers"][0].get("resources", {}).get("limits", {}).get("memory", "none")
+            spec: JSON = next((c for c in pod["spec"]["containers"] if c["name"] == container["name"]), {})
+            limit = spec.get("resources", {}).get("limits", {}).get("memory", "none")
             yield Finding(
                 _pod(pod),
                 f"it was killed for using more memory than its limit of {limit}",
@@ -363,6 +389,11 @@ def _pods_in_words(seen: Observation) -> str:
         what = _state(pod)
         states[what] = states.get(what, 0) + 1
     return "".join(f"; {count} {'pod' if count == 1 else 'pods'} {what}" for what, count in states.items())
+
+
+def _routes_in_words(seen: Observation) -> str:
+    waiting = [_name(route) for route in seen.routes if not _route.admission(route).admitted]
+    return f"; Route {', '.join(waiting)} waits for a router" if waiting else ""
 
 
 def _state(pod: JSON) -> str:

@@ -12,11 +12,13 @@ import base64
 import dataclasses
 import socket
 import ssl
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from urllib.error import HTTPError
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _scheduler
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _route, _scheduler
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import (
     NOTEBOOK_PORT,
@@ -26,6 +28,11 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._instance impor
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster
 
 JSON = dict[str, t.Any]
+
+# The name that roles/dask/templates/notebook.yaml.j2 gives to the port of an oauth-proxy before the notebook, and what
+# answers there to whom has not logged in: the proxy, which the router reaches only while the notebook is ready too.
+_PROXY_PORT = "http-oauth"
+_PROXY_HEALTH = "/oauth/healthz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +85,32 @@ def behind_ingress(ingress: JSON) -> Endpoint:
     )
 
 
-def gather(cluster: Cluster, instance: Instance, node_address: str, show_password: bool = False) -> JSON:
-    """Everything about a deployment; what cannot be had is said in words."""
+def behind_route(route: JSON) -> Endpoint:
+    """Where a Route is reached from outside, if a router has admitted it."""
+    name, found = route["metadata"]["name"], _route.admission(route)
+    return Endpoint(
+        f"{'https' if route['spec'].get('tls') else 'http'}://{found.host}",
+        f"Route {name} of router {found.router}" if found.admitted else f"Route {name}, which no router has admitted",
+    )
+
+
+def gather(
+    cluster: Cluster, instance: Instance, node_address: str, show_password: bool = False, patience: float = 0.0
+) -> JSON:
+    """Everything about a deployment; what cannot be had is said in words.
+
+    A router that has just admitted a Route is given C(patience) seconds to serve it.
+    """
     with ThreadPoolExecutor(max_workers=5) as side_by_side:
         listed = side_by_side.submit(_mine, cluster, instance, "services")
         owned = side_by_side.submit(_mine, cluster, instance, "deployments", "apps/v1")
         exposed = side_by_side.submit(_mine, cluster, instance, "ingresses", "networking.k8s.io/v1")
         running = side_by_side.submit(_mine, cluster, instance, "pods")
+        routed = side_by_side.submit(
+            cluster.visible_items,
+            instance.path("routes", group_version=_route.GROUP_VERSION),
+            labelSelector=instance.selector,
+        )
         kept = side_by_side.submit(cluster.find, instance.path("secrets", f"{instance.name}-notebook"))
     services = {s["metadata"]["name"]: s for s in listed.result()}
     deployments, pods = owned.result(), running.result()
@@ -101,7 +127,16 @@ def gather(cluster: Cluster, instance: Instance, node_address: str, show_passwor
     return {
         "exists": True,
         "endpoints": _endpoints(
-            cluster, instance, services, exposed.result(), pods, node_address, status is not None, reason
+            cluster,
+            instance,
+            services,
+            exposed.result(),
+            routed.result() or [],
+            pods,
+            node_address,
+            status is not None,
+            reason,
+            patience,
         ),
         "password": _password(cluster, instance, kept.result(), show_password),
         "groups": _groups(deployments, status),
@@ -119,10 +154,12 @@ def _endpoints(
     instance: Instance,
     services: dict[str, JSON],
     ingresses: list[JSON],
+    routes: list[JSON],
     pods: list[JSON],
     node_address: str,
     scheduler_answers: bool,
     scheduler_reason: str,
+    patience: float,
 ) -> JSON:
     external = services.get(f"{instance.name}-scheduler-external") or services.get(f"{instance.name}-scheduler")
     notebook = services.get(f"{instance.name}-notebook")
@@ -147,8 +184,12 @@ def _endpoints(
     found = endpoint(instance, notebook, NOTEBOOK_PORT, "http", node_address, cluster.kubectl)
     if ingresses:
         found = behind_ingress(ingresses[0])
+    if routes:
+        found = behind_route(routes[0])
     if found:
-        if found.command:
+        if routes:
+            answers, why = _answers_by_route(routes[0], found.address, notebook, patience)
+        elif found.command:
             answers, why = _answers_in_pod(cluster, instance, pods)
         else:
             answers, why = _answers_http(f"{found.address}/api")
@@ -190,13 +231,27 @@ def _accepts(address: str) -> tuple[bool, str]:
         return False, f"no TLS handshake: {error}"
 
 
-def _answers_http(url: str) -> tuple[bool, str]:
-    try:
-        # The certificate of a door is the door's; what is asked here is whether anyone answers.
-        open_url(url, timeout=5, validate_certs=False)
-        return True, ""
-    except OSError as error:
-        return False, f"{url}: {error}"
+def _answers_http(url: str, patience: float = 0.0) -> tuple[bool, str]:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            # The certificate of a door is the door's; what is asked here is whether anyone answers.
+            open_url(url, timeout=5, validate_certs=False)
+            return True, ""
+        except OSError as error:
+            # What a router says of a host that its configuration does not have yet.
+            if not isinstance(error, HTTPError) or error.code != 503 or time.monotonic() >= end:
+                return False, f"{url}: {error}"
+        time.sleep(0.5)
+
+
+def _answers_by_route(route: JSON, address: str, notebook: JSON | None, patience: float) -> tuple[bool, str]:
+    admission = _route.admission(route)
+    if not admission.admitted:
+        return False, f"{admission.cause}; {admission.remedy}"
+    ports = notebook["spec"]["ports"] if notebook else []
+    path = _PROXY_HEALTH if any(port.get("targetPort") == _PROXY_PORT for port in ports) else "/api"
+    return _answers_http(address + path, patience)
 
 
 def _answers_in_pod(cluster: Cluster, instance: Instance, pods: list[JSON]) -> tuple[bool, str]:

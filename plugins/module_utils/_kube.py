@@ -119,6 +119,19 @@ class Cluster:
         """The items at C(path); empty where the server does not know the kind."""
         return t.cast("list[JSON]", (self.find(path, **query) or {}).get("items", []))
 
+    def find_visible(self, path: str, **query: str) -> JSON | None:
+        """The object at C(path), or None where the server has none or the user may not see it."""
+        try:
+            return self.find(path, **query)
+        except ApiError as error:
+            if error.status == 403:
+                return None
+            raise
+
+    def visible_items(self, path: str, **query: str) -> list[JSON] | None:
+        """The items at C(path), or None where the server does not know the kind or the user may not see it."""
+        return (self.find_visible(path, **query) or {}).get("items")
+
     def send(self, method: str, path: str, body: t.Any, content_type: str = "application/json", **query: str) -> JSON:
         """Create, patch or delete; returns the server's answer."""
         raw = self.request(method, path, json.dumps(body).encode(), content_type, query)

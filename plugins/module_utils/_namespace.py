@@ -171,9 +171,8 @@ def gather(cluster: Cluster, wanted: Wanted) -> Found:
     name, here = wanted.instance.namespace, wanted.instance.path
     with ThreadPoolExecutor(4) as pool:
         namespace = pool.submit(find, cluster, name, wanted.request)
-        limits = {
-            kind: pool.submit(_seen, cluster, here(plural, wanted.instance.name)) for kind, plural in LIMITS.items()
-        }
+        paths = {kind: here(plural, wanted.instance.name) for kind, plural in LIMITS.items()}
+        limits = {kind: pool.submit(cluster.find_visible, path) for kind, path in paths.items()}
         asked = bool(wanted.quota or wanted.limits)
         may = pool.submit(may_restrict, cluster, name) if asked else None
         live = {kind: item for kind, future in limits.items() if (item := future.result())}
@@ -192,15 +191,6 @@ def find(cluster: Cluster, name: str, request: bool) -> JSON | None:
         if error.status != 403:
             raise
         return None if request else {"metadata": {"name": name}}
-
-
-def _seen(cluster: Cluster, path: str) -> JSON | None:
-    try:
-        return cluster.find(path)
-    except ApiError as error:
-        if error.status != 403:
-            raise
-        return None
 
 
 def may_restrict(cluster: Cluster, namespace: str) -> bool:

@@ -103,7 +103,7 @@ def problems(facts: Facts, ask: Ask) -> list[str]:
     if ask.exposed_registry and not facts.registry:
         found.append(
             "its image registry is not exposed; have an admin set spec.defaultRoute of "
-            "configs.imageregistry.operator.openshift.io/cluster, or set openshift_registry_kind=openshift to build there"
+            "configs.imageregistry.operator.openshift.io/cluster, or have it built there (openshift_registry_kind)"
         )
     return found
 
@@ -111,14 +111,15 @@ def problems(facts: Facts, ask: Ask) -> list[str]:
 def summary(facts: Facts) -> JSON:
     """The facts as a module returns them."""
     annotations = (facts.namespace or {}).get("metadata", {}).get("annotations") or {}
+    # A project that is yet to be made gets its ids with it.
+    uids = _target_info.OPENSHIFT_UIDS in annotations or (facts.namespace is None and SCC in facts.groups)
     return {
         **_target_info.summary(facts.target),
         "user": facts.user,
         "api_groups": sorted(facts.groups & {ROUTES, PROJECTS, BUILDS, IMAGES, SCC}),
         "namespace_exists": facts.namespace is not None,
         "project_request": facts.by_request,
-        # A project that is yet to be made gets its ids with it.
-        "arbitrary_uid": _target_info.OPENSHIFT_UIDS in annotations or (facts.namespace is None and SCC in facts.groups),
+        "arbitrary_uid": uids,
         "domains": [facts.domain] if facts.domain else [],
         "registry": {"public": facts.registry, "internal": facts.internal_registry},
     }
@@ -224,31 +225,17 @@ def _refusal(cluster: Cluster) -> str:
 
 
 def _domain(cluster: Cluster) -> str:
-    ingress = _seen(cluster, INGRESS)
+    ingress = cluster.find_visible(INGRESS)
     if ingress:
         return str(ingress["spec"].get("domain", ""))
-    console = _seen(cluster, CONSOLE)
+    console = cluster.find_visible(CONSOLE)
     host = urlsplit(((console or {}).get("data") or {}).get("consoleURL", "")).hostname or ""
     return host.removeprefix(CONSOLE_HOST) if host.startswith(CONSOLE_HOST) else ""
 
 
 def _registries(cluster: Cluster) -> tuple[str, str]:
     """By which hosts the integrated registry is reached from outside, if it is, and from inside."""
-    try:
-        items = cluster.items(SAMPLES, limit="1")
-    except ApiError as error:
-        if error.status != 403:
-            raise
-        items = []
+    items = cluster.visible_items(SAMPLES, limit="1")
     status = items[0].get("status", {}) if items else {}
     public = str(status.get("publicDockerImageRepository", "")).partition("/")[0]
     return public, str(status.get("dockerImageRepository", "")).partition("/")[0] or INTERNAL_REGISTRY
-
-
-def _seen(cluster: Cluster, path: str) -> JSON | None:
-    try:
-        return cluster.find(path)
-    except ApiError as error:
-        if error.status != 403:
-            raise
-        return None

@@ -64,12 +64,12 @@ class Right:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
-def needed_rights(create_namespace: bool) -> tuple[Right, ...]:
-    """What the deployment does with the API server."""
+def needed_rights(create_namespace: bool, route: bool = False, route_host: bool = False) -> tuple[Right, ...]:
+    """What the deployment does with the API server; C(route_host) is to choose the host of a Route."""
     rights = [
         Right(kind.group_version.rpartition("/")[0], kind.plural, verb)
         for kind in KINDS
-        if not kind.optional
+        if not kind.optional or (route and kind.kind == "Route")
         for verb in ("get", "list", "create", "patch", "delete")
     ]
     rights += [
@@ -82,6 +82,8 @@ def needed_rights(create_namespace: bool) -> tuple[Right, ...]:
         Right("", "events", "list"),
         Right("apps", "replicasets", "list"),
     ]
+    if route and route_host:
+        rights += [Right("route.openshift.io", "routes/custom-host", verb) for verb in ("create", "update")]
     if create_namespace:
         rights.append(Right("", "namespaces", "create", cluster_wide=True))
     return tuple(rights)
@@ -145,6 +147,26 @@ def choose_context(contexts: list[str], where: str) -> str:
     )
 
 
+def checked_context(params: JSON) -> str | None:
+    """The context that a module's parameters choose; a name that is none for a namespace is refused first."""
+    if not DNS_LABEL.fullmatch(params["namespace"]):
+        raise DaskopsError(
+            f"{params['namespace']!r} is no name for a namespace: use up to 63 lower-case letters, digits and hyphens, "
+            "with a letter or digit at both ends."
+        )
+    context: str | None = params["context"]
+    if context or params["host"]:
+        return context
+    if params["kubeconfig"]:
+        return choose_context(*read_contexts(params["kubeconfig"]))
+    if "KUBERNETES_SERVICE_HOST" in os.environ:  # which a pod has, with credentials of its own
+        return context
+    raise DaskopsError(
+        "No cluster was chosen, and the current context of ~/.kube/config is not taken for one; "
+        "give kubeconfig and context."
+    )
+
+
 def parse_version(text: str) -> tuple[int, int] | None:
     """v1.34.0-gke.1 as (1, 34)."""
     found = re.match(r"v?(\d+)\.(\d+)", text)
@@ -176,6 +198,7 @@ class Facts:
     storage_classes: list[JSON] | None
     ingress_classes: list[JSON] | None
     daemon_sets: list[JSON] | None
+    routes: bool | None = None
 
 
 def problems(facts: Facts, namespace: str, create_namespace: bool, needs_ingress: bool) -> list[str]:
@@ -196,6 +219,8 @@ def problems(facts: Facts, namespace: str, create_namespace: bool, needs_ingress
         found.append(f"namespace {namespace} does not exist and the user may not create it; have it created first")
     if needs_ingress and facts.ingress_classes == []:
         found.append("an ingress is to be offered, and there is no ingress class; install an ingress controller")
+    if facts.routes is False:
+        found.append("it has no Routes (route.openshift.io); choose another exposure")
     return found
 
 
@@ -229,8 +254,15 @@ def _names(items: list[JSON] | None) -> list[str] | None:
     return None if items is None else sorted(item["metadata"]["name"] for item in items)
 
 
-def gather(cluster: Cluster, namespace: str, create_namespace: bool) -> Facts:
-    """Ask the API server; what the user may not see is no error."""
+def gather(
+    cluster: Cluster,
+    namespace: str,
+    create_namespace: bool,
+    route: bool = False,
+    route_host: bool = False,
+    more: tuple[Right, ...] = (),
+) -> Facts:
+    """Ask the API server; what the user may not see is no error.  C(more) rights are asked for, too."""
     version = cluster.get("/version")["gitVersion"]
     with ThreadPoolExecutor(8) as pool:
         found = pool.submit(_visible, lambda: cluster.find(f"/api/v1/namespaces/{namespace}"))
@@ -238,8 +270,14 @@ def gather(cluster: Cluster, namespace: str, create_namespace: bool) -> Facts:
         ingress = pool.submit(_visible, lambda: cluster.items("/apis/networking.k8s.io/v1/ingressclasses"))
         daemons = pool.submit(_visible, lambda: cluster.items("/apis/apps/v1/daemonsets", limit="500"))
         rules = pool.submit(_rules, cluster, namespace)
+        routes = pool.submit(_visible, lambda: cluster.find("/apis/route.openshift.io/v1")) if route else None
         namespace_visible, existing = found.result()
-        wanted = needed_rights(create_namespace and namespace_visible and existing is None)
+        has_routes = None
+        if routes:
+            routes_visible, api = routes.result()
+            has_routes = api is not None if routes_visible else None
+        to_create = create_namespace and namespace_visible and existing is None
+        wanted = needed_rights(to_create, route and has_routes is not False, route_host) + more
         # An authorizer of a cloud may grant what it cannot list, so what is not listed is asked for by itself.
         unlisted = [right for right in wanted if right.cluster_wide or not granted(rules.result(), right)]
         answers = pool.map(lambda right: _may(cluster, "" if right.cluster_wide else namespace, right), unlisted)
@@ -252,6 +290,7 @@ def gather(cluster: Cluster, namespace: str, create_namespace: bool) -> Facts:
             storage_classes=storage.result()[1],
             ingress_classes=ingress.result()[1],
             daemon_sets=daemons.result()[1],
+            routes=has_routes,
         )
 
 

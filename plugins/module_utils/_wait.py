@@ -13,7 +13,7 @@ import dataclasses
 import time
 import typing as t
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _diagnosis, _scheduler
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _diagnosis, _route, _scheduler
 from ansible_collections.daskops.kubernetes.plugins.module_utils._diagnosis import (
     Assessment,
     Finding,
@@ -150,6 +150,7 @@ class ClusterObserver:
         self._source: _scheduler.FromTunnel | None = None
         self._pod = ""
         self._objects = Observation()
+        self._has_routes = True  # until the first answer
         self._next_list = 0.0
 
     def __enter__(self) -> t.Self:
@@ -194,14 +195,28 @@ class ClusterObserver:
             self._instance.path("replicasets", group_version="apps/v1"), labelSelector=selector
         )
         claims = self._cluster.items(self._instance.path("persistentvolumeclaims"), labelSelector=selector)
+        routes = self._routes() if self._has_routes else []
         events: list[JSON] = []
         if any(not pod.get("status", {}).get("containerStatuses") for pod in pods) or not pods:
             events = self._cluster.items(self._instance.path("events"))
         self._objects = Observation(
-            None, tuple(deployments), tuple(replica_sets), tuple(pods), tuple(claims), tuple(events)
+            None,
+            tuple(deployments),
+            tuple(replica_sets),
+            tuple(pods),
+            tuple(claims),
+            tuple(routes),
+            tuple(events),
         )
         took = time.monotonic() - start
         self._next_list = time.monotonic() + max(0.25, 3 * took)
+
+    def _routes(self) -> list[JSON]:
+        path = self._instance.path("routes", group_version=_route.GROUP_VERSION)
+        found = self._cluster.visible_items(path, labelSelector=self._instance.selector) or []
+        # A deployment that has none, on most clusters the kind itself, is not asked for any again.
+        self._has_routes = bool(found)
+        return found
 
     def _status(self) -> _scheduler.Status | None:
         pod = _scheduler.scheduler_pod(self._objects.pods)
@@ -220,12 +235,13 @@ class ClusterObserver:
             return None
 
     def _log(self, pod: str, previous: bool) -> list[str]:
-        component = next(
+        # The first container has the component's name.
+        container = next(
             (
-                p["metadata"]["labels"]["app.kubernetes.io/component"]
+                _diagnosis.crashing(p) or p["metadata"]["labels"]["app.kubernetes.io/component"]
                 for p in self._objects.pods
                 if p["metadata"]["name"] == pod
             ),
             "worker",
         )
-        return self._cluster.logs(self._instance.namespace, pod, component, previous=previous)
+        return self._cluster.logs(self._instance.namespace, pod, container, previous=previous)

@@ -42,6 +42,11 @@ options:
       - Required with O(state=present).
     type: list
     elements: dict
+  route_keys:
+    description:
+      - Private keys in PEM of Routes among O(objects), by the Routes' names. They go to C(spec.tls.key).
+      - Given here rather than in O(objects), they are in no log.
+    type: dict
   scheduler_rollout:
     description:
       - When a change may restart the scheduler, which loses its tasks and what the workers hold.
@@ -112,7 +117,7 @@ JSON = dict[str, t.Any]
 
 def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode: bool) -> JSON:
     """Apply and prune; returns the module's result."""
-    desired = params["objects"] or []
+    desired = _apply.with_route_keys(params["objects"] or [], params["route_keys"] or {})
     has_namespace = _namespace.find(cluster, instance.namespace, request=False) is not None
     live = _apply.fetch(cluster, instance) if has_namespace else {}
     plan = _apply.plan(desired, live)
@@ -168,7 +173,8 @@ def absent(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode:
 
 def _changed(before: JSON, after: JSON, check_mode: bool) -> bool:
     if check_mode:
-        return _apply.shown(before) != _apply.shown({"apiVersion": before["apiVersion"], **after})
+        after = {"apiVersion": before["apiVersion"], **after}
+        return _apply.shown(before, secrets=True) != _apply.shown(after, secrets=True)
     return bool(before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"])
 
 
@@ -231,6 +237,7 @@ def main() -> t.NoReturn:
             **INSTANCE,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "objects": {"type": "list", "elements": "dict"},
+            "route_keys": {"type": "dict", "no_log": True},
             "scheduler_rollout": {
                 "type": "str",
                 "choices": ["when_idle", "always", "never"],

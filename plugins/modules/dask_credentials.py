@@ -52,6 +52,12 @@ options:
     description: Whether to generate another password in place of one that was generated or given before.
     type: bool
     default: false
+  oauth_proxy:
+    description:
+      - Whether an oauth-proxy stands before the notebook. What it signs its cookies with is generated once, and kept in
+        the notebook's Secret too.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -119,6 +125,7 @@ def ensure(cluster: _kube.Cluster, params: dict[str, t.Any], check_mode: bool) -
         notebook=params["notebook"],
         password=password,
         new_password=params["new_password"],
+        cookie_secret=params["oauth_proxy"],
     )
     found = {
         secret["metadata"]["name"].removeprefix(f"{instance.name}-"): _credentials.decode(secret.get("data"))
@@ -167,6 +174,7 @@ def main() -> t.NoReturn:
             "notebook": {"type": "bool", "default": True},
             "notebook_password": {"type": "str", "no_log": True},
             "new_password": {"type": "bool", "default": False, "no_log": False},
+            "oauth_proxy": {"type": "bool", "default": False},
         },
         lambda module: ensure(_kube.Cluster(module.params, module.params["target"]), module.params, module.check_mode),
         libraries={"cryptography and argon2-cffi": _credentials.IMPORT_ERROR},

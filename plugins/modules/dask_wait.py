@@ -11,11 +11,11 @@ short_description: Wait until a Dask deployment's workers are registered
 version_added: 1.0.0
 description:
   - Waits until the scheduler has the wanted workers, those of the present rollout, and scheduler and notebook are
-    ready.
+    ready, and a router has admitted the notebook's Route, if there is one.
   - Fails early, with one sentence that names object, cause and remedy, on what will not heal. That is an image that
     cannot be pulled,
     an exceeded quota, a pod that no node takes, a crash loop, a lack of memory, a scheduler that workers cannot reach,
-    versions that differ, a volume claim that is not bound.
+    versions that differ, a volume claim that is not bound, a Route that the router does not admit.
   - Reaches the scheduler by a port-forward through the API server, or at O(scheduler_url).
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:
@@ -159,6 +159,9 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._wait import Cl
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+# OpenShift's router takes up to RELOAD_INTERVAL, 5 s, until it serves what it has admitted; and as long again to load.
+_ROUTER_RELOAD = 10.0
+
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Wait for what the parameters say."""
@@ -176,7 +179,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         result = wait(want, observer, f"{instance} on {cluster.name}", params["timeout"], progress)
     if params["gather_info"]:
         start = progress.seconds
-        result["info"] = _info.gather(cluster, instance, params["node_address"])
+        result["info"] = _info.gather(cluster, instance, params["node_address"], patience=_ROUTER_RELOAD)
         result["phases"]["info"] = round(progress.seconds - start, 2)
     return result
 

@@ -42,6 +42,18 @@ options:
     description: Whether an ingress class is needed.
     type: bool
     default: false
+  route:
+    description:
+      - Whether Routes (C(route.openshift.io)) are needed, as OpenShift and MicroShift have them, and so the rights to
+        them.
+    type: bool
+    default: false
+  route_host:
+    description:
+      - Whether, with O(route=true), a host or certificate is to be chosen for the Route, which takes the right to
+        C(routes/custom-host).
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -131,7 +143,6 @@ problems:
   sample: [namespace dask does not exist and is not to be created; have it created first]
 """
 
-import os
 import typing as t
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _target_info
@@ -143,28 +154,17 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "namespace": {"type": "str", "required": True},
     "namespace_create": {"type": "bool", "default": True},
     "ingress": {"type": "bool", "default": False},
+    "route": {"type": "bool", "default": False},
+    "route_host": {"type": "bool", "default": False},
 }
 
 
 def check(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Everything that the module returns; raises with all problems at once."""
     namespace = params["namespace"]
-    if not _target_info.DNS_LABEL.fullmatch(namespace):
-        raise DaskopsError(
-            f"{namespace!r} is no name for a namespace: use up to 63 lower-case letters, digits and hyphens, "
-            "with a letter or digit at both ends."
-        )
-    context = params["context"]
-    if not context and not params["host"]:
-        if params["kubeconfig"]:
-            context = _target_info.choose_context(*_target_info.read_contexts(params["kubeconfig"]))
-        elif "KUBERNETES_SERVICE_HOST" not in os.environ:  # which a pod has, with credentials of its own
-            raise DaskopsError(
-                "No cluster was chosen, and the current context of ~/.kube/config is not taken for one; "
-                "give kubeconfig and context."
-            )
+    context = _target_info.checked_context(params)
     cluster = _kube.Cluster({**params, "context": context}, params["target"])
-    facts = _target_info.gather(cluster, namespace, params["namespace_create"])
+    facts = _target_info.gather(cluster, namespace, params["namespace_create"], params["route"], params["route_host"])
     result = _target_info.summary(facts)
     problems = _target_info.problems(facts, namespace, params["namespace_create"], params["ingress"])
     if problems:

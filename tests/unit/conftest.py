@@ -20,5 +20,9 @@ def _install_finder() -> None:
     _collection_finder._AnsibleCollectionFinder(paths=[str(tree)])._install()
 
 
+# For tests that hold the modules to what the fakes of tests/fakes say.
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
 if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path):
     _install_finder()

@@ -52,20 +52,66 @@ def test_a_diff_shows_no_secret_and_nothing_that_the_server_counts() -> None:
     assert _apply.shown(None) == {}
 
 
-class Tenants:
+class Tenants(Cluster):
     """A cluster whose user may see one kind less."""
 
     def __init__(self, hidden: str) -> None:
         self.hidden = hidden
 
-    def items(self, path: str, **_query: str) -> list[dict[str, t.Any]]:
+    def get(self, path: str, **_query: str) -> JSON:
         if path.endswith(self.hidden):
             raise ApiError("no", 403, "Forbidden")
-        return []
+        return {}
 
 
 def test_who_may_not_see_a_providers_own_kind_has_none() -> None:
     where = Instance("dask", "dask")
-    assert _apply.fetch(t.cast(Cluster, Tenants("/backendconfigs")), where) == {}
+    for hidden in ("/backendconfigs", "/routes"):
+        assert _apply.fetch(Tenants(hidden), where) == {}
     with pytest.raises(ApiError):
-        _apply.fetch(t.cast(Cluster, Tenants("/services")), where)
+        _apply.fetch(Tenants("/services"), where)
+
+
+def test_a_routes_private_key_is_put_in_and_not_shown() -> None:
+    desired = [item("Route", "dask-notebook", spec={"tls": {"termination": "edge"}}), item("Service", "dask-notebook")]
+    route, service = _apply.with_route_keys(desired, {"dask-notebook": "KEY"})
+    assert route["spec"]["tls"] == {"termination": "edge", "key": "KEY"}
+    assert service == desired[1]
+    assert "key" not in desired[0]["spec"]["tls"]
+    assert _apply.shown(route)["spec"]["tls"]["key"] == "(hidden)"
+    assert _apply.shown(route, secrets=True)["spec"]["tls"]["key"] == "KEY"
+    assert _apply.with_route_keys(desired, {}) == desired
+
+
+class Refusing(Cluster):
+    """A cluster that takes nothing."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.answer = ApiError(f"Cluster c: PATCH was answered {status}: {reason}.", status, reason)
+
+    def send(self, *_what: t.Any, **_query: t.Any) -> JSON:
+        raise self.answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason", "remedy"),
+    [
+        (
+            "Route",
+            404,
+            "the server could not find the requested resource",
+            "; it has no Routes (",
+        ),
+        ("Route", 422, "spec.host: Forbidden: you do not have permission to set the host field", "routes/custom-host"),
+        ("Route", 422, 'spec.host: Invalid value: "x": field is immutable', "leave host and certificate out"),
+        ("Route", 422, 'spec.host: Invalid value: "x_y": must conform to DNS', ""),
+        ("Route", 422, "spec.port: Required value", ""),
+        ("Service", 404, "not found", ""),
+    ],
+)
+def test_what_to_do_where_a_route_is_not_taken(kind: str, status: int, reason: str, remedy: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        _apply.apply(Refusing(status, reason), Instance("dask", "team"), item(kind, "dask-notebook"), dry_run=False)
+    assert remedy in caught.value.message
+    assert caught.value.message.endswith(f"{reason}." if not remedy else ".")
+    assert caught.value.status == status

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import json
@@ -132,6 +133,24 @@ def test_another_password_replaces_the_one_before() -> None:
     assert _credentials.complete(replace(WANTED, new_password=True), given.data, NOW).made == {
         "notebook password": "asked for"
     }
+
+
+def test_an_oauth_proxys_cookie_secret_is_made_once_and_outlives_the_password() -> None:
+    wanted = replace(WANTED, cookie_secret=True)
+    before = _credentials.complete(WANTED, {}, NOW)
+    assert "cookie_secret" not in before.data["notebook"]
+    first = _credentials.complete(wanted, before.data, NOW)
+    assert first.made == {"notebook cookie secret": "there is none"}
+    secret = first.data["notebook"]["cookie_secret"]
+    assert len(base64.urlsafe_b64decode(secret)) == 32
+    assert _credentials.complete(wanted, first.data, NOW).made == {}
+    # Whoever changes the password need not know of the proxy.
+    changed = _credentials.complete(replace(WANTED, new_password=True), first.data, NOW)
+    assert set(changed.made) == {"notebook password"}
+    assert changed.data["notebook"]["cookie_secret"] == secret
+    for bad in ("c2hvcnQ=", "\u00e9"):
+        first.data["notebook"]["cookie_secret"] = bad
+        assert _credentials.complete(wanted, first.data, NOW).made == {"notebook cookie secret": "it cannot be used"}
 
 
 def test_without_a_notebook_there_is_no_password() -> None:

@@ -302,6 +302,42 @@ def test_a_claim_that_waits_for_its_pod_is_no_finding(seen: Observation) -> None
     assert _diagnosis.assess(Want(), replace(seen, claims=(item,), events=events)).findings == ()
 
 
+def route(*conditions: JSON) -> JSON:
+    ingress = [{"host": "dask.example.com", "routerName": "default", "conditions": [c]} for c in conditions]
+    return {"metadata": {"name": "dask-notebook"}, "spec": {"host": "dask.example.com"}, "status": {"ingress": ingress}}
+
+
+def test_a_route_has_to_be_admitted(seen: Observation) -> None:
+    assert _diagnosis.assess(Want(), replace(seen, routes=(route({"type": "Admitted", "status": "True"}),))).ready
+    assessment = _diagnosis.assess(Want(), replace(seen, routes=(route(),)))
+    assert not assessment.ready
+    assert assessment.progress == "3 of 3 workers are registered; Route dask-notebook waits for a router"
+    [finding] = assessment.findings
+    assert (finding.subject, finding.cause, finding.grace) == ("Route dask-notebook", "no router has admitted it", 30)
+
+
+def test_a_route_that_the_router_refuses_is_a_finding_soon(seen: Observation) -> None:
+    message = "namespace other owns hostname dask.example.com"
+    refused = {"type": "Admitted", "status": "False", "reason": "HostAlreadyClaimed", "message": message}
+    finding = only(replace(seen, routes=(route(refused),)))
+    assert finding.cause == f"router default does not admit host dask.example.com: HostAlreadyClaimed: {message}"
+    assert "choose another host in dask_notebook_route" in finding.remedy
+    assert finding.grace == 5
+
+
+def test_of_two_containers_the_one_that_was_killed_names_its_limit(seen: Observation) -> None:
+    pod = next(pod for pod in seen.pods if "-notebook-" in name(pod))
+    proxy = {"name": "oauth-proxy", "resources": {"limits": {"memory": "128Mi"}}}
+    pod["spec"]["containers"].append(proxy)
+    killed = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    crashed: JSON = {"name": "oauth-proxy", "image": "p", "restartCount": 1, "state": waiting("CrashLoopBackOff")}
+    pod["status"]["containerStatuses"].append({**crashed, "lastState": killed})
+    assert "its limit of 128Mi" in only(seen).cause
+    # Whose log is looked at.
+    assert _diagnosis.crashing(pod) == "oauth-proxy"
+    assert _diagnosis.crashing(worker(seen)) == ""
+
+
 def test_versions_that_differ_are_a_failure_unless_allowed(seen: Observation) -> None:
     assert seen.status is not None
     other = replace(seen.status, mismatches={"w": {"dask": "2020.1.0"}})

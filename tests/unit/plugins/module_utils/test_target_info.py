@@ -53,6 +53,7 @@ def test_all_is_well() -> None:
         ({"missing": (Right("", "secrets", "get"),)}, "in namespace dask the user may not get secrets"),
         ({"missing": (Right("", "namespaces", "create", cluster_wide=True),)}, "the user may not create it"),
         ({"ingress_classes": []}, "there is no ingress class"),
+        ({"routes": False}, "it has no Routes (route.openshift.io); choose another exposure"),
     ],
 )
 def test_one_problem(changes: dict[str, t.Any], problem: str) -> None:
@@ -134,6 +135,42 @@ def test_rights() -> None:
     assert {right.what for right in rights if right.cluster_wide} == set()
     wide = [right for right in _target_info.needed_rights(create_namespace=True) if right.cluster_wide]
     assert [(right.verb, right.what) for right in wide] == [("create", "namespaces")]
+
+
+def test_rights_to_routes_only_if_there_is_to_be_one() -> None:
+    def of_routes(**wanted: bool) -> list[tuple[str, str]]:
+        rights = _target_info.needed_rights(create_namespace=False, **wanted)
+        return [(right.resource, right.verb) for right in rights if right.group == "route.openshift.io"]
+
+    assert of_routes() == []
+    verbs = [("routes", verb) for verb in ("get", "list", "create", "patch", "delete")]
+    assert of_routes(route=True) == verbs
+    assert of_routes(route=True, route_host=True) == [
+        *verbs,
+        ("routes/custom-host", "create"),
+        ("routes/custom-host", "update"),
+    ]
+
+
+class Answers(_kube.Cluster):
+    """A cluster whose user may do everything, with or without the Route kind."""
+
+    def __init__(self, routes: bool) -> None:
+        self.routes = routes
+        self.name = "c"
+
+    def get(self, path: str, **_query: str) -> dict[str, t.Any]:
+        if "route.openshift.io" in path and not self.routes:
+            raise _kube.ApiError("no", 404, "not found")
+        return {"gitVersion": "v1.34.0"}
+
+    def send(self, *_body: t.Any, **_query: t.Any) -> dict[str, t.Any]:
+        return {"status": {"resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}}
+
+
+@pytest.mark.parametrize(("has", "asked", "known"), [(True, True, True), (False, True, False), (False, False, None)])
+def test_whether_there_are_routes(has: bool, asked: bool, known: bool | None) -> None:
+    assert _target_info.gather(Answers(has), "dask", True, route=asked).routes is known
 
 
 def test_missing_rights_are_put_together_by_resource() -> None:

@@ -8,7 +8,8 @@ import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _wait
 from ansible_collections.daskops.kubernetes.plugins.module_utils._diagnosis import Observation, Want
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import Unreachable
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.daskops.kubernetes.plugins.module_utils._scheduler import Status
 
@@ -122,3 +123,33 @@ def test_an_api_server_that_stays_away_is_said(clock: Clock) -> None:
     with pytest.raises(Unreachable, match="away"):
         run(clock, show)
     assert 1030 < clock.now < 1032
+
+
+class Lists(Cluster):
+    """A cluster with a deployment that has no pods yet, and what it answers to who asks for Routes."""
+
+    def __init__(self, routes: list[dict[str, t.Any]] | int) -> None:
+        self.routes = routes
+        self.asked = 0
+        self.name = "c"
+
+    def get(self, path: str, **_query: str) -> dict[str, t.Any]:
+        if path.endswith("/routes"):
+            self.asked += 1
+            if isinstance(self.routes, int):
+                raise ApiError("no", self.routes, "no")
+            return {"items": self.routes}
+        return {"items": [{"metadata": {"name": "d"}}] if path.endswith("/deployments") else []}
+
+
+@pytest.mark.parametrize(("routes", "times"), [(404, 1), (403, 1), ([], 1), ([{"spec": {}}], 3)])
+def test_routes_are_asked_for_again_only_if_there_are_any(
+    clock: Clock, routes: list[dict[str, t.Any]] | int, times: int
+) -> None:
+    cluster = Lists(routes)
+    observer = _wait.ClusterObserver(cluster, Instance("dask", "team"))
+    for _time in range(3):
+        seen = observer.observe()
+        assert list(seen.routes) == (routes if isinstance(routes, list) else [])
+        clock.sleep(1)
+    assert cluster.asked == times

@@ -106,6 +106,12 @@ def test_the_other_modules(capsys: pytest.CaptureFixture[str], module: t.Any, pa
     assert message in failure(capsys, module, **params)["msg"]
 
 
+def test_a_routes_private_key_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    result = failure(capsys, dask_apply, namespace="n", route_keys={"dask-notebook": "hunter2hunter2"})
+    assert "route_keys" in result["invocation"]["module_args"]
+    assert "hunter2hunter2" not in json.dumps(result)
+
+
 def test_a_kubeconfigs_path_is_named_and_its_content_is_not(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

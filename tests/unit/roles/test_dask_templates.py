@@ -1,0 +1,244 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the role dask would apply, rendered by Ansible from its own defaults, variables and templates: no cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+JSON = dict[str, t.Any]
+ROOT = Path(__file__).resolve().parents[3]
+ROLE = ROOT / "roles" / "dask"
+PLAYBOOK = [sys.executable, "-m", "ansible.cli.playbook"]
+RENDER = "{{ query('ansible.builtin.template', *__dask_templates) | map('from_yaml_all') | map('select') | flatten }}"
+KEYS = "{{ __dask_route_keys }}"
+PROXY_IMAGE = "registry.example.com/oauth-proxy:4"
+
+BASE: JSON = {
+    "dask_image": "registry.example.com/dask:1",
+    "dask_target": {
+        "name": "lab",
+        "kubeconfig": "/nowhere/kubeconfig",
+        "context": "lab",
+        "namespace": {"name": "team", "create": False},
+        "registry": {"kind": "none", "pull_secret": ""},
+        "exposure": ["port_forward"],
+        "security": {"arbitrary_uid": True},
+    },
+    "__dask_preflight": {"worker_groups": []},
+    "__dask_credentials": {"certificate_serial": "1", "password_id": "2"},
+}
+ROUTE = {"dask_notebook_exposure": "route"}
+PROXY: JSON = {**ROUTE, "dask_notebook_oauth_proxy": {"image": PROXY_IMAGE}}
+CASES: dict[str, JSON] = {
+    "plain": {},
+    "ingress": {"dask_notebook_exposure": "ingress", "dask_notebook_ingress": {"host": "dask.example.com"}},
+    "route": ROUTE,
+    "route of one's own": {
+        **ROUTE,
+        "dask_exposure_namespaces": [{"kubernetes.io/metadata.name": "router"}],
+        "dask_notebook_route": {
+            "host": "dask.example.com",
+            "certificate": "CERTIFICATE",
+            "key": "PRIVATE KEY",
+            "ca_certificate": "AUTHORITY",
+            "timeout": "5m",
+            "annotations": {"haproxy.router.openshift.io/timeout-tunnel": "3d"},
+            "labels": {"shard": "internal"},
+        },
+    },
+    "route with no router": {**ROUTE, "dask_exposure_namespaces": []},
+    "proxy": PROXY,
+    "proxy of one's own": {
+        **PROXY,
+        "dask_notebook_oauth_proxy": {
+            "image": PROXY_IMAGE,
+            "cpu": 1,
+            "access": {"resource": "pods", "verb": "list", "namespace": "ops"},
+            "extra_arguments": ["--cookie-expire=8h"],
+        },
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, JSON]:
+    """By case, the objects by kind and name; all cases by one run of Ansible."""
+    folder = tmp_path_factory.mktemp("rendered")
+    # The search path of a playbook's lookups is its folder.
+    for name in ("templates", "files"):
+        (folder / name).symlink_to(ROLE / name)
+    plays: list[JSON] = [
+        {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars_files": [str(ROLE / "defaults" / "main.yml"), str(ROLE / "vars" / "main.yml"), f"case{number}.yml"],
+            "tasks": [{"ansible.builtin.set_fact": {f"case{number}": RENDER, f"keys{number}": KEYS}}],
+        }
+        for number in range(len(CASES))
+    ]
+    for number, case in enumerate(CASES.values()):
+        (folder / f"case{number}.yml").write_text(yaml.safe_dump({**BASE, **case}))
+    names = [f"{what}{number}" for number in range(len(CASES)) for what in ("case", "keys")]
+    everything = "{{ {" + ", ".join(f"'{name}': {name}" for name in names) + "} | to_json }}"
+    plays[-1]["tasks"].append({"ansible.builtin.copy": {"content": everything, "dest": str(folder / "out.json")}})
+    (folder / "render.yml").write_text(yaml.safe_dump(plays))
+    done = subprocess.run([*PLAYBOOK, "render.yml"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((folder / "out.json").read_text())
+    return {
+        case: {
+            **{f"{item['kind']}/{item['metadata']['name']}": item for item in found[f"case{number}"]},
+            "keys": found[f"keys{number}"],
+        }
+        for number, case in enumerate(CASES)
+    }
+
+
+def door(objects: JSON) -> JSON:
+    [rule] = objects["NetworkPolicy/dask-notebook-door"]["spec"]["ingress"]
+    return t.cast("JSON", rule)
+
+
+def pod(objects: JSON) -> JSON:
+    return t.cast("JSON", objects["Deployment/dask-notebook"]["spec"]["template"]["spec"])
+
+
+def test_without_a_route_there_is_nothing_of_openshift(rendered: dict[str, JSON]) -> None:
+    for case in ("plain", "ingress"):
+        assert "openshift" not in json.dumps(rendered[case])
+        assert len(pod(rendered[case])["containers"]) == 1
+    assert "NetworkPolicy/dask-notebook-door" not in rendered["plain"]
+    assert door(rendered["ingress"])["from"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+
+
+def test_a_route(rendered: dict[str, JSON]) -> None:
+    route = rendered["route"]["Route/dask-notebook"]
+    assert route["apiVersion"] == "route.openshift.io/v1"
+    assert route["metadata"]["annotations"] == {
+        "haproxy.router.openshift.io/timeout": "1h",
+        "haproxy.router.openshift.io/timeout-tunnel": "24h",
+    }
+    assert route["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "daskops"
+    assert route["spec"] == {
+        "to": {"kind": "Service", "name": "dask-notebook"},
+        "port": {"targetPort": "http-notebook"},
+        "tls": {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"},
+        "wildcardPolicy": "None",
+    }
+    service = rendered["route"]["Service/dask-notebook"]["spec"]
+    assert service["type"] == "ClusterIP"
+    assert service["ports"] == [{"name": "http-notebook", "port": 8888, "targetPort": "http-notebook"}]
+    assert rendered["route"]["keys"] == {}
+    assert "Ingress/dask-notebook" not in rendered["route"]
+
+
+def test_a_route_of_ones_own(rendered: dict[str, JSON]) -> None:
+    objects = rendered["route of one's own"]
+    route = objects["Route/dask-notebook"]
+    assert route["spec"]["host"] == "dask.example.com"
+    assert route["spec"]["tls"]["certificate"] == "CERTIFICATE"
+    assert route["spec"]["tls"]["caCertificate"] == "AUTHORITY"
+    assert route["metadata"]["annotations"] == {
+        "haproxy.router.openshift.io/timeout": "5m",
+        "haproxy.router.openshift.io/timeout-tunnel": "3d",
+    }
+    assert route["metadata"]["labels"]["shard"] == "internal"
+    # The key goes another way, which keeps it out of logs.
+    assert objects.pop("keys") == {"dask-notebook": "PRIVATE KEY"}
+    assert "PRIVATE KEY" not in json.dumps(objects)
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "router"}}, "podSelector": {}}
+    assert door(objects)["from"] == [peer]
+
+
+def test_a_router_may_come_in(rendered: dict[str, JSON]) -> None:
+    rule = door(rendered["route"])
+    assert [peer["namespaceSelector"]["matchLabels"] for peer in rule["from"]] == [
+        {"policy-group.network.openshift.io/ingress": ""},
+        {"policy-group.network.openshift.io/host-network": ""},
+        {"network.openshift.io/policy-group": "ingress"},
+    ]
+    assert all(peer["podSelector"] == {} for peer in rule["from"])
+    assert rule["ports"] == [{"port": 8888, "protocol": "TCP"}]
+    # An empty "from" would let everybody in.
+    assert "NetworkPolicy/dask-notebook-door" not in rendered["route with no router"]
+
+
+def test_an_oauth_proxy_stands_before_the_notebook(rendered: dict[str, JSON]) -> None:
+    objects = rendered["proxy"]
+    assert objects["Service/dask-notebook"]["spec"]["ports"][0]["targetPort"] == "http-oauth"
+    assert door(objects)["ports"] == [{"port": 4180, "protocol": "TCP"}]
+    reference = objects["ServiceAccount/dask"]["metadata"]["annotations"]
+    [(key, value)] = reference.items()
+    assert key == "serviceaccounts.openshift.io/oauth-redirectreference.dask-notebook"
+    assert json.loads(value)["reference"] == {"kind": "Route", "name": "dask-notebook"}
+    _notebook, proxy = pod(objects)["containers"]
+    assert proxy["ports"] == [{"name": "http-oauth", "containerPort": 4180}]
+    [access] = [arg.partition("=")[2] for arg in proxy["args"] if arg.startswith("--openshift-sar=")]
+    expected = {"namespace": "team", "resource": "services", "resourceName": "dask-notebook", "verb": "get"}
+    assert json.loads(access) == expected
+    assert "--openshift-service-account=dask" in proxy["args"]
+    assert proxy["resources"]["limits"] == {"cpu": "100m", "memory": "128Mi"}
+    assert proxy["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+
+
+def test_only_the_oauth_proxy_has_a_token(rendered: dict[str, JSON]) -> None:
+    spec = pod(rendered["proxy"])
+    assert spec["automountServiceAccountToken"] is False
+    notebook, proxy = spec["containers"]
+    private = {"oauth-proxy-account", "oauth-proxy"}
+    assert {mount["name"] for mount in proxy["volumeMounts"]} == private
+    assert not private & {mount["name"] for mount in notebook["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    tokens = [name for name, volume in volumes.items() if "serviceAccountToken" in json.dumps(volume)]
+    assert tokens == ["oauth-proxy-account"]
+    assert volumes["oauth-proxy"]["secret"]["items"] == [{"key": "cookie_secret", "path": "cookie_secret"}]
+    # All that is mounted is there.
+    for container in spec["containers"]:
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes.keys()
+
+
+def test_an_oauth_proxy_of_ones_own(rendered: dict[str, JSON]) -> None:
+    proxy = pod(rendered["proxy of one's own"])["containers"][1]
+    [access] = [arg.partition("=")[2] for arg in proxy["args"] if arg.startswith("--openshift-sar=")]
+    assert json.loads(access) == {"resource": "pods", "verb": "list", "namespace": "ops"}
+    assert proxy["args"][-1] == "--cookie-expire=8h"
+    assert proxy["resources"]["requests"] == {"cpu": "1", "memory": "128Mi"}
+
+
+@pytest.mark.parametrize(
+    ("change", "has"),
+    [
+        (
+            {"dask_notebook_exposure": "port_forward"},
+            f"{PROXY_IMAGE} and the exposure port_forward",
+        ),
+        ({"dask_notebook_oauth_proxy": {"cpu": "1"}}, "no image and the exposure route"),
+    ],
+)
+def test_an_oauth_proxy_needs_a_route_and_an_image(tmp_path: Path, change: JSON, has: str) -> None:
+    given = {key: value for key, value in {**BASE, **PROXY, **change}.items() if not key.startswith("__")}
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.import_role": {"name": "daskops.kubernetes.dask"}, "vars": given}],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    done = subprocess.run(
+        [*PLAYBOOK, str(tmp_path / "play.yml")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert f"needs an image and a Route before it, and has {has};" in " ".join(done.stdout.split())
