@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.fakes.openshift import builds, images, routes
+from tests.fakes.openshift import admission, builds, images
 from tests.fakes.openshift.builds import Builder, Builds
 from tests.fakes.openshift.errors import JSON, ApiError, OAuthError, exists, not_found, not_modelled, success
 from tests.fakes.openshift.images import Images
@@ -142,7 +142,7 @@ class Edge:
             return self._groups(forward)
         if request.path.rstrip("/") == "/api/v1/namespaces" and request.verb == "POST":
             return self._namespace(request, forward)
-        if found and found.group == routes.GROUP and found.plural == "routes" and request.verb in _VERBS:
+        if found and found.group == admission.GROUP and found.plural == "routes" and request.verb in _VERBS:
             return self._route(request, forward, found, who)
         return forward
 

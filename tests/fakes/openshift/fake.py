@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from tests.fakes import certificates
-from tests.fakes.openshift import manifests, routes
+from tests.fakes.openshift import admission, manifests
 from tests.fakes.openshift.builds import Builder, pretend
 from tests.fakes.openshift.edge import Edge, Record
 from tests.fakes.openshift.errors import JSON
@@ -24,7 +24,7 @@ from tests.fakes.openshift.oauth import REVIEW
 from tests.fakes.openshift.server import Server
 from tests.fakes.openshift.state import Settings
 
-_PROBE = f"/apis/{routes.GROUP}/v1/namespaces/default/routes?dryRun=All"
+_PROBE = f"/apis/{admission.GROUP}/v1/namespaces/default/routes?dryRun=All"
 _SECONDS = 60.0  # for a new kind to be known
 
 
@@ -93,7 +93,7 @@ class FakeOpenShift:
         manifests.apply(self.kube, manifests.rendered(self.kube, self.settings.domain))
         # Admission policies know a new kind only some seconds after it is there, and until then none can be made.
         probe = {"metadata": {"name": "probe"}, "spec": {"to": {"kind": "Service", "name": "probe"}}}
-        body = {"apiVersion": f"{routes.GROUP}/v1", "kind": "Route", **probe}
+        body = {"apiVersion": f"{admission.GROUP}/v1", "kind": "Route", **probe}
         end = time.monotonic() + _SECONDS
         while not (said := self.kube.ask("POST", _PROBE, body)).good:
             if time.monotonic() > end:
