@@ -43,6 +43,10 @@ def _arguments() -> argparse.Namespace:
     add("--group", action="append", default=[], metavar="NAME:USER,USER")
     add("--domain", default=defaults.domain, help="of the hosts of Routes (%(default)s)")
     add("--allowed-domain", action="append", default=[], help="which hosts the router serves; by default the domain")
+    add("--router", action="store_true", help="a router in the cluster writes the status of Routes: see router/")
+    add("--proxy-port", type=int, default=0, help="by default the system picks one")
+    add("--proxy-target", default="", metavar="HOST:PORT", help="be a proxy that leads there, for HTTPS in the domains")
+    add("--proxy-http-target", default="", metavar="HOST:PORT", help="and for HTTP")
     add("--token-seconds", type=int, default=defaults.token_seconds, help="(%(default)s)")
     add("--forward-tokens", action="store_true", help="the API server asks the webhook, rather than impersonation")
     add("--registry", default=defaults.registry, help="(%(default)s)")
@@ -57,6 +61,9 @@ def _arguments() -> argparse.Namespace:
     for option, values in (("user", arguments.user), ("group", arguments.group)):
         if wrong := [value for value in values if ":" not in value]:
             parser.error(f"--{option} {wrong[0]} has no colon")
+    for option, value in (("target", arguments.proxy_target), ("http-target", arguments.proxy_http_target)):
+        if value and not value.rpartition(":")[2].isdecimal():
+            parser.error(f"--proxy-{option} {value} has no port")
     return arguments
 
 
@@ -68,6 +75,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         groups={name: members.split(",") for name, members in groups.items()},
         domain=arguments.domain,
         allowed_domains=tuple(arguments.allowed_domain),
+        router=arguments.router,
+        proxy_target=arguments.proxy_target,
+        proxy_http_target=arguments.proxy_http_target,
         token_seconds=arguments.token_seconds,
         impersonate=not arguments.forward_tokens,
         address=arguments.address,
@@ -118,6 +128,7 @@ def main() -> int:
         log=arguments.log,
         settings=_settings(arguments),
         folder=arguments.folder,
+        proxy_port=arguments.proxy_port,
         builder=_command(arguments.builder) if arguments.builder else pretend,
     ) as openshift:
         if arguments.install:
@@ -127,6 +138,8 @@ def main() -> int:
         if arguments.webhook_config:
             openshift.webhook_config(arguments.webhook_config)
         where = {"url": openshift.url, "ca": str(openshift.files.authority), "users": sorted(openshift.settings.users)}
+        if openshift.proxy:
+            where["proxy"] = openshift.proxy
         print(json.dumps(where), flush=True)
         over.wait()
     return 0

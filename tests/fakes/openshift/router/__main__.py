@@ -23,7 +23,7 @@ _SECONDS = 180.0
 
 
 def wildcard(folder: Path, domains: t.Collection[str]) -> certificates.Files:
-    """A certificate for all hosts of these domains, by the authority of a fake's folder; the one that is there stays."""
+    """A certificate for all hosts of these domains, by the authority of a fake's folder; one that is there stays."""
     of = certificates.files(folder)
     made = certificates.Files(of.authority, folder / "router.pem", folder / "router-key.pem")
     for_names, names = folder / "router-names", "\n".join(f"*.{each}" for each in sorted(domains))

@@ -16,9 +16,8 @@ from tests.fakes.openshift.router.router import HEALTH, HTTP, HTTPS
 NAMESPACE, NAME = "openshift-ingress", "router-default"
 _ROLE = "openshift-ingress-router"
 _LABELS = {"ingresscontroller.operator.openshift.io/deployment-ingresscontroller": "default"}  # OpenShift's own
-# By which NetworkPolicies know the router's pods; the second one by OVN-Kubernetes, the third one in older versions.
+# By either of the first two NetworkPolicies let the router in, as OpenShift documents it.
 _NAMESPACE_LABELS = {
-    "name": NAMESPACE,
     "policy-group.network.openshift.io/ingress": "",
     "network.openshift.io/policy-group": "ingress",
     "pod-security.kubernetes.io/enforce": "restricted",

@@ -160,15 +160,16 @@ def problem(route: JSON) -> str:
         return "spec.tls.destinationCACertificate: Required value: there is no authority of the cluster's services here"
     if bool(tls.get("certificate")) != bool(tls.get("key")):
         return "spec.tls: Invalid value: a certificate and its key go together"
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            if tls.get("certificate"):
+    try:
+        if tls.get("certificate"):
+            with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / "pem").write_text(_pem(tls))
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(Path(folder) / "pem")
-            if tls.get("destinationCACertificate"):
-                ssl.create_default_context(cadata=tls["destinationCACertificate"])
-        except (ssl.SSLError, ValueError) as error:
-            return f"spec.tls: Invalid value: {error}"
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(Path(folder) / "pem", password="")  # else it would ask for one
+        if tls.get("destinationCACertificate"):
+            ssl.create_default_context(cadata=tls["destinationCACertificate"])
+    except (ssl.SSLError, ValueError) as error:
+        return f"spec.tls: Invalid value: {error}"
     return ""
 
 
