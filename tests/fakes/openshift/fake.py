@@ -66,6 +66,7 @@ class FakeOpenShift:
 
     def __exit__(self, *_error: object) -> None:
         self._server.stop()
+        self.edge.builds.stop()
         if self._proxy:
             self._proxy.stop()
         self._folder.cleanup()
