@@ -21,9 +21,10 @@ from tests.fakes.openshift import FakeOpenShift, manifests
 from tests.fakes.openshift.kube import Kube
 from tests.fakes.openshift.router import __main__ as command
 from tests.fakes.openshift.router.manifests import objects
+from tests.fakes.openshift.router.router import Api as RealApi
 from tests.fakes.openshift.router.router import HAProxy, once, problem, render
 from tests.fakes.openshift.router.router import certificates as own_certificates
-from tests.openshift.api_server import ApiServer
+from tests.openshift.api_server import ADMIN, ApiServer
 
 JSON = dict[str, t.Any]
 DOMAIN = "apps.example.test"
@@ -231,6 +232,29 @@ def test_routes_are_told_once() -> None:
     reasons = ["", "HostAlreadyClaimed", "ExtendedValidationFailed", "RouteNotAdmitted"]
     assert [each.get("reason", "") for each in conditions] == reasons
     assert [each["status"] for each in conditions] == ["True", "False", "False", "False"]
+
+
+@pytest.mark.parametrize("api_server", [True], indirect=True)  # with TLS
+def test_it_asks_as_its_service_account(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = tmp_path / "account"
+    account.mkdir()
+    (account / "ca.crt").write_bytes(api_server.files.authority.read_bytes())
+    (account / "token").write_text(ADMIN)
+    monkeypatch.setattr("tests.fakes.openshift.router.router._ACCOUNT", account)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api_server.server_port))
+    path = "/apis/route.openshift.io/v1/namespaces/team/routes/web"
+    api_server.objects[path] = json.loads(json.dumps(route("web", EDGE)))
+    api, served = RealApi(), Served()
+    once(api, served, DOMAIN, [DOMAIN])
+    assert served.names == ["web"]
+    [ingress] = api_server.objects[path]["status"]["ingress"]
+    assert (ingress["routerName"], ingress["conditions"][0]["status"]) == ("default", "True")
+    (account / "token").write_text("wrong")
+    with pytest.raises(OSError, match="401"):
+        once(api, served, DOMAIN, [DOMAIN])
+    (account / "token").write_text(ADMIN)  # it is read anew
+    once(api, served, DOMAIN, [DOMAIN])
 
 
 # A stub in the place of HAProxy: it refuses a configuration in which a backend has no server, and notes its signals.
