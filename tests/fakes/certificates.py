@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+_AUTHORITY_KEY = "ca-key.pem"
+
 
 @dataclass(frozen=True)
 class Files:
@@ -32,20 +34,32 @@ def files(folder: Path) -> Files:
 
 def make(folder: Path, names: t.Iterable[str], *, fake: str, days: int = 2) -> Files:
     """Make an authority, and a certificate for these names and addresses. C(fake) is whose they are."""
-    made = files(folder)
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"fake {fake}, for tests")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"fake {fake}, for tests")])
     authority = (
-        _builder(authority_name, authority_name, authority_key.public_key(), days)
+        _builder(name, name, key.public_key(), days)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(authority=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
-        .sign(authority_key, hashes.SHA256())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
     )
+    made = files(folder)
+    made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    _write_key(folder / _AUTHORITY_KEY, key)
+    issue(folder, names, made, fake=fake, days=days)
+    return made
+
+
+def issue(folder: Path, names: t.Iterable[str], to: Files, *, fake: str, days: int = 2) -> None:
+    """Let the authority of a folder sign one more certificate, which is written to C(to)."""
+    authority = x509.load_pem_x509_certificate(files(folder).authority.read_bytes())
+    authority_key = serialization.load_pem_private_key((folder / _AUTHORITY_KEY).read_bytes(), None)
+    assert isinstance(authority_key, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"fake {fake}")])
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     certificate = (
-        _builder(name, authority_name, key.public_key(), days)
+        _builder(name, authority.subject, key.public_key(), days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -53,12 +67,15 @@ def make(folder: Path, names: t.Iterable[str], *, fake: str, days: int = 2) -> F
         .add_extension(issuer, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    made.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    made.key.write_bytes(
+    to.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    _write_key(to.key, key)
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    return made
 
 
 def _name(name: str) -> x509.GeneralName:

@@ -47,14 +47,15 @@ def login(where: dict[str, t.Any]) -> Client:
 def test_all_of_it(api_server: ApiServer, tmp_path: Path) -> None:
     kubeconfig = api_server.kubeconfig(tmp_path / "admin")
     log, webhook, authority = tmp_path / "logs" / "log.jsonl", tmp_path / "webhook", tmp_path / "authority"
-    builder = tmp_path / "builder"
-    builder.write_text(
-        'echo "$1 of $2 to $3"\n'
-        'test "$(tar -tz)" = Dockerfile || { echo FetchSourceFailed > "$REASON_FILE"; exit 1; }\n'
-        'echo sha256:abc > "$DIGEST_FILE"\n'
+    docker = tmp_path / "docker"
+    digest = f"sha256:{'a' * 64}"
+    docker.write_text(
+        f'case "$1" in image) echo \'[{{"Config": {{}}}}]\' ;; push) echo "latest: digest: {digest} size: 1" ;;\n'
+        '*) echo "$@" ;; esac\n'
     )
     options: list[str | Path] = ["--kubeconfig", kubeconfig, "--log", log, "--ca-file", authority, "--install"]
-    options += ["--webhook-config", webhook, "--folder", tmp_path / "kept", "--builder", f"sh {builder}"]
+    options += ["--webhook-config", webhook, "--folder", tmp_path / "kept", "--builder", "docker"]
+    options += ["--docker-command", f"sh {docker}", "--push-registry", "localhost:5007"]
     with running(*options) as where:
         assert yaml.safe_load(webhook.read_text())["clusters"][0]["cluster"]["server"] == f"{where['url']}/tokenreview"
         assert "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/routes.route.openshift.io" in api_server.objects
@@ -62,11 +63,11 @@ def test_all_of_it(api_server: ApiServer, tmp_path: Path) -> None:
         client.post(f"{IMAGES}/imagestreams", stream())
         client.post(f"{BUILDS}/buildconfigs", config())
         client.post(INSTANTIATE, archive(Dockerfile="FROM scratch"))
-        assert over(client)["output"]["to"]["imageDigest"] == "sha256:abc"
+        assert over(client)["output"]["to"]["imageDigest"] == digest
         log_text = client.get(f"{BUILDS}/builds/dask-1/log").text
-        assert log_text.startswith("dask-1 of lab to image-registry.openshift-image-registry.svc:5000/lab/dask:latest")
+        assert "--tag localhost:5007/lab/dask:latest" in log_text
         client.post(INSTANTIATE, archive(README="x"))
-        assert over(client, "dask-2")["reason"] == "FetchSourceFailed"
+        assert over(client, "dask-2")["reason"] == "DockerBuildFailed"
         # What scenarios ask of it.
         assert client.post("/__fake__/users", {"new": "word"}).json() == {"users": ["developer", "new"]}
         assert client.get("/__fake__/refused").json() == []
@@ -80,6 +81,12 @@ def test_all_of_it(api_server: ApiServer, tmp_path: Path) -> None:
     kept = authority.read_bytes()
     with running(*options, "--address", "127.0.0.1"):
         assert authority.read_bytes() == kept  # who trusted it before still does
+
+
+def test_a_proxy_and_a_router(api_server: ApiServer, tmp_path: Path) -> None:
+    kubeconfig = api_server.kubeconfig(tmp_path / "admin")
+    with running("--kubeconfig", kubeconfig, "--router", "--proxy-target", "127.0.0.1:9") as where:
+        assert where["proxy"].startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize("option", ["--user", "--group"])

@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import shlex
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
-from tests.fakes.openshift import BuildFailed, BuildInput, Built, FakeOpenShift, Settings
-from tests.fakes.openshift.builds import MESSAGES, Builder, pretend
-
-_BUILDER = (
-    "build with this: the build's name, its namespace and the output as arguments, the tar on stdin, its $SPEC in the "
-    "environment; what it prints is the log, and it writes the digest into $DIGEST_FILE or a reason into $REASON_FILE"
-)
+from tests.fakes.openshift import FakeOpenShift, Settings, docker_builder
+from tests.fakes.openshift.builds import Builder, pretend
+from tests.fakes.openshift.kube import Kube
 
 
 def _arguments() -> argparse.Namespace:
@@ -43,11 +37,20 @@ def _arguments() -> argparse.Namespace:
     add("--group", action="append", default=[], metavar="NAME:USER,USER")
     add("--domain", default=defaults.domain, help="of the hosts of Routes (%(default)s)")
     add("--allowed-domain", action="append", default=[], help="which hosts the router serves; by default the domain")
+    add("--router", action="store_true", help="a router in the cluster writes the status of Routes: see router/")
+    add("--proxy-port", type=int, default=0, help="by default the system picks one")
+    add("--proxy-target", default="", metavar="HOST:PORT", help="be a proxy that leads there, for HTTPS in the domains")
+    add("--proxy-http-target", default="", metavar="HOST:PORT", help="and for HTTP")
     add("--token-seconds", type=int, default=defaults.token_seconds, help="(%(default)s)")
     add("--forward-tokens", action="store_true", help="the API server asks the webhook, rather than impersonation")
     add("--registry", default=defaults.registry, help="(%(default)s)")
     add("--public-registry", default=defaults.public_registry, help="by which host it is exposed, if it is")
-    add("--builder", metavar="COMMAND", help=_BUILDER)
+    add(
+        "--push-registry", default="", metavar="HOST:PORT", help="by which name Docker reaches the registry, if another"
+    )
+    add("--builder", choices=("pretend", "docker"), default="pretend", help="docker builds and pushes (%(default)s)")
+    add("--docker-command", default="docker", help="the client and its first arguments (%(default)s)")
+    add("--build-seconds", type=float, default=docker_builder.SECONDS, help="that a build may take (%(default)s)")
     add("--install", action="store_true", help="apply roles, the Route CRD and the SCC's policies to the cluster")
     add("--folder", type=Path, help="keep the certificates there, and use those that are there")
     add("--log", type=Path, help="write each request to this file, a line of JSON each")
@@ -57,6 +60,9 @@ def _arguments() -> argparse.Namespace:
     for option, values in (("user", arguments.user), ("group", arguments.group)):
         if wrong := [value for value in values if ":" not in value]:
             parser.error(f"--{option} {wrong[0]} has no colon")
+    for option, value in (("target", arguments.proxy_target), ("http-target", arguments.proxy_http_target)):
+        if value and not value.rpartition(":")[2].isdecimal():
+            parser.error(f"--proxy-{option} {value} has no port")
     return arguments
 
 
@@ -68,41 +74,17 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         groups={name: members.split(",") for name, members in groups.items()},
         domain=arguments.domain,
         allowed_domains=tuple(arguments.allowed_domain),
+        router=arguments.router,
+        proxy_target=arguments.proxy_target,
+        proxy_http_target=arguments.proxy_http_target,
         token_seconds=arguments.token_seconds,
         impersonate=not arguments.forward_tokens,
         address=arguments.address,
         names=tuple(arguments.name),
         registry=arguments.registry,
+        push_registry=arguments.push_registry,
         public_registry=arguments.public_registry,
     )
-
-
-def _command(command: str) -> Builder:
-    def build(given: BuildInput) -> Built:
-        with tempfile.TemporaryDirectory(prefix="fake-openshift-build-") as folder:
-            digest, reason, archive = (Path(folder) / name for name in ("digest", "reason", "archive"))
-            archive.write_bytes(given.archive)
-            shell = ["sh", "-c", f'{command} "$@"', "sh", given.name, given.namespace, given.output]
-            env = {"DIGEST_FILE": str(digest), "REASON_FILE": str(reason), "SPEC": json.dumps(given.spec)}
-            with (
-                archive.open("rb") as sent,
-                subprocess.Popen(
-                    shell,
-                    stdin=sent,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    env=os.environ | env,
-                ) as process,
-            ):
-                for line in process.stdout:
-                    given.log(line)
-            if process.returncode:
-                why = reason.read_text(encoding="utf-8").strip() if reason.exists() else ""
-                raise BuildFailed(why if why in MESSAGES else "DockerBuildFailed")
-            return Built(digest.read_text(encoding="utf-8").strip())
-
-    return build
 
 
 def main() -> int:
@@ -111,14 +93,20 @@ def main() -> int:
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_signal: over.set())
+    settings = _settings(arguments)
+    builder: Builder = pretend
+    if arguments.builder == "docker":
+        kube, command = Kube(arguments.kubeconfig, arguments.context), shlex.split(arguments.docker_command)
+        builder = docker_builder.DockerBuilder(settings, kube, command, arguments.build_seconds)
     with FakeOpenShift(
         arguments.kubeconfig,
         context=arguments.context,
         port=arguments.port,
         log=arguments.log,
-        settings=_settings(arguments),
+        settings=settings,
         folder=arguments.folder,
-        builder=_command(arguments.builder) if arguments.builder else pretend,
+        proxy_port=arguments.proxy_port,
+        builder=builder,
     ) as openshift:
         if arguments.install:
             openshift.install()
@@ -127,6 +115,8 @@ def main() -> int:
         if arguments.webhook_config:
             openshift.webhook_config(arguments.webhook_config)
         where = {"url": openshift.url, "ca": str(openshift.files.authority), "users": sorted(openshift.settings.users)}
+        if openshift.proxy:
+            where["proxy"] = openshift.proxy
         print(json.dumps(where), flush=True)
         over.wait()
     return 0

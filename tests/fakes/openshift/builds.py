@@ -26,6 +26,8 @@ MESSAGES = {
     "DockerBuildFailed": "Dockerfile build strategy has failed.",
     "FetchSourceFailed": "Failed to fetch the input source.",
     "GenericBuildFailed": "Generic Build failure - check logs for details.",
+    "InvalidContextDirectory": "The supplied context directory does not exist.",
+    "InvalidImageReference": "Referenced image could not be resolved.",
     "InvalidOutputReference": "Output image could not be resolved.",
     "OutOfMemoryKilled": "The build pod was killed due to an out of memory condition.",
     "PullBuilderImageFailed": "Failed pulling builder image.",
@@ -45,14 +47,16 @@ class BuildInput:
     spec: JSON  # of the Build
     output: str  # where in the registry the image belongs, with its tag; empty if it is not to be pushed
     log: t.Callable[[str], None]  # add to the build's log
+    cancelled: t.Callable[[], bool] = lambda: False  # whether nobody wants it any more
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a builder gives back: the digest, and by which reference it can be pulled if not by the registry's."""
+    """What a builder gives back: the digest, by which reference it can be pulled if not by the registry's, labels."""
 
     digest: str
     reference: str = ""
+    labels: t.Mapping[str, str] | None = None  # of the image, besides those that the output asks for
 
 
 class BuildFailed(Exception):
@@ -128,6 +132,14 @@ class Builds:
         self._lock = lock
         self._builder = builder
         self._logs: dict[str, _Log] = {}  # by the build's uid
+        self._threads: list[threading.Thread] = []
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let builders know that nobody waits for them, and give them some time to end."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join(5)
 
     def completed(self, config: JSON) -> JSON:
         """A BuildConfig as it is stored: with the defaults of build/v1, and checked for what cannot be built here."""
@@ -202,21 +214,37 @@ class Builds:
                 "output": {},
             },
         }
-        reference = output.get("name", "")
+        reference, problem = output.get("name", ""), ""
+        source_image = (build["spec"]["strategy"].get("dockerStrategy") or {}).get("from") or {}
+        if source_image.get("kind") == "ImageStreamTag":
+            try:
+                tag_view = self._images.tag(source_image.get("namespace") or namespace, source_image["name"])
+                found = {"kind": "DockerImage", "name": tag_view["image"]["dockerImageReference"]}
+                build["spec"]["strategy"]["dockerStrategy"]["from"] = found
+            except ApiError:
+                problem = "InvalidImageReference"
         if output.get("kind") == "ImageStreamTag":
             if self._store.find((STREAMS, namespace, output["name"].partition(":")[0])) is None:
-                # As in OpenShift, it waits for its stream, only that it waits for ever here.
-                build["status"] |= _failure("InvalidOutputReference")
-                return self._store.create((BUILDS, namespace, f"{name}-{number}"), build)
+                problem = "InvalidOutputReference"
             tag = output["name"].partition(":")[2] or "latest"
             reference = f"{self._images.repository(namespace, output['name'])}:{tag}"
+        if problem:  # as in OpenShift, it waits for its streams, only that it waits for ever here
+            build["status"] |= _failure(problem)
+            return self._store.create((BUILDS, namespace, f"{name}-{number}"), build)
         build["status"]["outputDockerImageReference"] = reference
         made = self._store.create((BUILDS, namespace, f"{name}-{number}"), build)
         log = self._logs[made["metadata"]["uid"]] = _Log()
         if query.get("asFile"):
             archive = _as_tar(query["asFile"], archive)
-        given = BuildInput(made["metadata"]["name"], namespace, archive, made["spec"], reference, log.write)
-        thread = threading.Thread(target=self._run, args=(given, made["metadata"]["uid"], output), daemon=True)
+        build_name, uid = made["metadata"]["name"], made["metadata"]["uid"]
+
+        def cancelled() -> bool:
+            with self._lock:
+                return self._stopped.is_set() or self._cancelled(namespace, build_name, uid)
+
+        given = BuildInput(build_name, namespace, archive, made["spec"], reference, log.write, cancelled)
+        thread = threading.Thread(target=self._run, args=(given, uid, output), daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         thread.start()
         return made
 
@@ -230,10 +258,12 @@ class Builds:
                 name = output["name"] if ":" in output["name"] else f"{output['name']}:latest"
                 repository = self._images.repository(given.namespace, name)
                 with self._lock:
-                    if self._cancelled(given):
+                    if self._cancelled(given.namespace, given.name, uid):
                         raise BuildFailed  # which is not what it will be called
                     reference = built.reference or f"{repository}@{built.digest}"
-                    self._images.pushed(given.namespace, name, built.digest, reference)
+                    asked = (given.spec.get("output") or {}).get("imageLabels") or []
+                    labels = {**(built.labels or {}), **{each["name"]: each.get("value", "") for each in asked}}
+                    self._images.pushed(given.namespace, name, built.digest, reference, labels)
         except BuildFailed as failure:
             status = {"phase": "Failed", **_failure(failure.reason), "message": str(failure)}
         except ApiError:  # the stream was deleted meanwhile
@@ -257,12 +287,12 @@ class Builds:
                 build["status"] |= status
                 self._store.replace(key, build)
 
-    def _cancelled(self, given: BuildInput) -> bool:
-        build = self._store.find((BUILDS, given.namespace, given.name))
-        return build is None or build["status"]["phase"] in OVER
+    def _cancelled(self, namespace: str, name: str, uid: str) -> bool:
+        build = self._store.find((BUILDS, namespace, name))
+        return build is None or build["metadata"]["uid"] != uid or build["status"]["phase"] in OVER
 
     def cancel(self, namespace: str, name: str) -> JSON:
-        """What it is cancelled to be counts from now on; the builder is left to end by itself."""
+        """What it is cancelled to be counts from now on; the builder can see it and end."""
         key = (BUILDS, namespace, name)
         build = self._store.get(key)
         if build["status"]["phase"] in OVER:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import yaml
 
-from tests.fakes.openshift import builds, images, routes
+from tests.fakes.openshift import admission, builds, images
 from tests.fakes.openshift.builds import Builder, Builds
 from tests.fakes.openshift.errors import JSON, ApiError, OAuthError, exists, not_found, not_modelled, success
 from tests.fakes.openshift.images import Images
 from tests.fakes.openshift.kube import Kube, Passed
 from tests.fakes.openshift.oauth import PREFIX, OAuth
 from tests.fakes.openshift.projects import Projects, forbidden
+from tests.fakes.openshift.proxy import Proxied
 from tests.fakes.openshift.resources import RESOURCES, Place, discovered, place, with_groups
 from tests.fakes.openshift.routes import Routes
 from tests.fakes.openshift.schema import check
@@ -75,6 +76,7 @@ class Edge:
         self.settings = settings
         self.kube = kube
         self.records: list[Record] = []
+        self.proxied: list[Proxied] = []  # by the proxy, if there is one
         self.lock = threading.RLock()  # of what the fake keeps itself
         self.allocating, self.following = threading.Lock(), threading.Lock()  # of what is one after another
         self._noting = threading.Lock()  # one that is never held while the API server is asked: it may ask for a token
@@ -117,6 +119,7 @@ class Edge:
         """Forget the requests, not the state."""
         with self._noting:
             self.records.clear()
+            self.proxied.clear()
 
     # From a request to who answers it.
 
@@ -142,7 +145,7 @@ class Edge:
             return self._groups(forward)
         if request.path.rstrip("/") == "/api/v1/namespaces" and request.verb == "POST":
             return self._namespace(request, forward)
-        if found and found.group == routes.GROUP and found.plural == "routes" and request.verb in _VERBS:
+        if found and found.group == admission.GROUP and found.plural == "routes" and request.verb in _VERBS:
             return self._route(request, forward, found, who)
         return forward
 
@@ -424,7 +427,7 @@ class Edge:
 
     def _control(self, request: Request, what: str) -> Answer:
         given: JSON = json.loads(request.body) if request.body else {}
-        if request.verb == "GET" and what in ("requests", "writes", "refused", "unknown"):
+        if request.verb == "GET" and what in ("requests", "writes", "refused", "unknown", "proxied"):
             return Answer(200, [asdict(record) for record in getattr(self, what)])
         if request.verb == "POST" and what == "expire":
             return Answer(200, {"expired": self.oauth.expire(given.get("user"))})

@@ -15,16 +15,17 @@ from pathlib import Path
 import yaml
 
 from tests.fakes import certificates
-from tests.fakes.openshift import manifests, routes
+from tests.fakes.openshift import admission, manifests
 from tests.fakes.openshift.builds import Builder, pretend
 from tests.fakes.openshift.edge import Edge, Record
 from tests.fakes.openshift.errors import JSON
 from tests.fakes.openshift.kube import Kube
 from tests.fakes.openshift.oauth import REVIEW
+from tests.fakes.openshift.proxy import Proxied, Proxy
 from tests.fakes.openshift.server import Server
 from tests.fakes.openshift.state import Settings
 
-_PROBE = f"/apis/{routes.GROUP}/v1/namespaces/default/routes?dryRun=All"
+_PROBE = f"/apis/{admission.GROUP}/v1/namespaces/default/routes?dryRun=All"
 _SECONDS = 60.0  # for a new kind to be known
 
 
@@ -40,23 +41,34 @@ class FakeOpenShift:
         log: Path | None = None,
         settings: Settings | None = None,
         folder: Path | None = None,
+        proxy_port: int = 0,
         builder: Builder = pretend,
         **options: t.Any,
     ) -> None:
-        """C(folder) is where certificates are kept, so that who has trusted them once still does the next time."""
+        """C(folder) is where certificates are kept, so that who has trusted them once still does the next time.
+
+        With C(proxy_target) there is a proxy, on C(proxy_port) if that is given.
+        """
         self.settings = replace(settings or Settings(), **options)
         self.kube = Kube(kubeconfig, context)
         self.edge = Edge(self.settings, self.kube, builder, log)
         self._folder = tempfile.TemporaryDirectory(prefix="fake-openshift-")
         self.files = _certificates(folder or Path(self._folder.name), self.settings)
         self._server = Server(self.edge, port, self.files)
+        self._proxy = Proxy(self.settings, proxy_port) if self.settings.proxy_target else None
 
     def __enter__(self) -> t.Self:
         self._server.start()
+        if self._proxy:
+            self.edge.proxied = self._proxy.records
+            self._proxy.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._server.stop()
+        self.edge.builds.stop()
+        if self._proxy:
+            self._proxy.stop()
         self._folder.cleanup()
 
     # Where it is.
@@ -69,6 +81,11 @@ class FakeOpenShift:
     def url(self) -> str:
         """Where clients find it; the first of its further names if it listens on all addresses."""
         return _url(self.settings, self.port)
+
+    @property
+    def proxy(self) -> str:
+        """By which proxy the hosts of Routes are reached; empty if there is none."""
+        return f"http://127.0.0.1:{self._proxy.server_port}" if self._proxy else ""
 
     def kubeconfig(self, path: Path, token: str, namespace: str = "default") -> Path:
         """Write a kubeconfig for a token."""
@@ -93,7 +110,7 @@ class FakeOpenShift:
         manifests.apply(self.kube, manifests.rendered(self.kube, self.settings.domain))
         # Admission policies know a new kind only some seconds after it is there, and until then none can be made.
         probe = {"metadata": {"name": "probe"}, "spec": {"to": {"kind": "Service", "name": "probe"}}}
-        body = {"apiVersion": f"{routes.GROUP}/v1", "kind": "Route", **probe}
+        body = {"apiVersion": f"{admission.GROUP}/v1", "kind": "Route", **probe}
         end = time.monotonic() + _SECONDS
         while not (said := self.kube.ask("POST", _PROBE, body)).good:
             if time.monotonic() > end:
@@ -121,6 +138,11 @@ class FakeOpenShift:
     def unknown(self) -> list[Record]:
         """Requests for what the fake does not model, and those at which it has failed."""
         return self.edge.unknown
+
+    @property
+    def proxied(self) -> list[Proxied]:
+        """What the proxy was asked for."""
+        return list(self.edge.proxied)
 
     def forget(self) -> None:
         """Forget the requests, not the state."""

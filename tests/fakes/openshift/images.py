@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from tests.fakes.openshift.errors import JSON, invalid, not_found
 from tests.fakes.openshift.state import Settings
 from tests.fakes.openshift.store import Key, Store, now
@@ -19,6 +21,7 @@ class Images:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
+        self._labels: dict[str, dict[str, str]] = {}  # of images that were pushed, by digest
 
     def completed(self, stream: JSON, namespace: str) -> JSON:
         """A stream as it is stored: with defaults, and with tags of its specification that name an image elsewhere."""
@@ -40,8 +43,9 @@ class Images:
                 _point(stream, tag["name"], source["name"], source["name"].partition("@")[2])
         return stream
 
-    def pushed(self, namespace: str, name: str, digest: str, reference: str) -> JSON:
+    def pushed(self, namespace: str, name: str, digest: str, reference: str, labels: t.Mapping[str, str]) -> JSON:
         """Let a tag point to what was pushed; C(name) is stream:tag."""
+        self._labels[digest] = dict(labels)
         stream_name, _colon, tag = name.partition(":")
         key = (STREAMS, namespace, stream_name)
         stream = self._store.get(key)
@@ -54,13 +58,13 @@ class Images:
         if not colon:
             raise invalid("ImageStreamTag", GROUP, name, "metadata.name", "must be of the form <stream_name>:<tag>")
         found = self._store.find((STREAMS, namespace, stream_name))
-        views = [view for view in _tags(found) if view["metadata"]["name"] == name] if found else []
+        views = [view for view in self._tags(found) if view["metadata"]["name"] == name] if found else []
         if not views:
             raise not_found(TAGS, name)
         return views[0]
 
     def tags(self, namespace: str) -> list[JSON]:
-        return [view for stream in self._store.list(STREAMS, namespace) for view in _tags(stream)]
+        return [view for stream in self._store.list(STREAMS, namespace) for view in self._tags(stream)]
 
     def delete_tag(self, namespace: str, name: str, *, dry: bool = False) -> JSON:
         """Take a tag away from its stream."""
@@ -77,6 +81,37 @@ class Images:
         """Where the stream of stream:tag is in the registry."""
         return f"{self._settings.registry}/{namespace}/{name.partition(':')[0]}"
 
+    def _tags(self, stream: JSON) -> list[JSON]:
+        views = []
+        for tag in stream["status"].get("tags", []):
+            if not tag["items"]:
+                continue
+            latest = tag["items"][0]
+            spec = next((each for each in stream["spec"].get("tags") or [] if each["name"] == tag["tag"]), None)
+            metadata = {key: stream["metadata"][key] for key in ("namespace", "uid", "resourceVersion")}
+            metadata |= {"name": f"{stream['metadata']['name']}:{tag['tag']}", "creationTimestamp": latest["created"]}
+            views.append(
+                {
+                    "kind": "ImageStreamTag",
+                    "apiVersion": f"{GROUP}/v1",
+                    "metadata": metadata,
+                    "tag": spec,
+                    "generation": latest["generation"],
+                    "lookupPolicy": stream["spec"]["lookupPolicy"],
+                    "image": {
+                        "metadata": {"name": latest["image"], "creationTimestamp": latest["created"]},
+                        "dockerImageReference": latest["dockerImageReference"],
+                        "dockerImageMetadataVersion": "1.0",
+                        "dockerImageMetadata": {
+                            "kind": "DockerImage",
+                            "apiVersion": "image.openshift.io/1.0",
+                            "Config": {"Labels": self._labels.get(latest["image"], {})},
+                        },
+                    },
+                }
+            )
+        return views
+
 
 def _point(stream: JSON, tag: str, reference: str, digest: str) -> None:
     tags: list[JSON] = stream["status"].setdefault("tags", [])
@@ -88,29 +123,3 @@ def _point(stream: JSON, tag: str, reference: str, digest: str) -> None:
         return
     item = {"created": now(), "dockerImageReference": reference, "image": digest, "generation": len(found["items"]) + 1}
     found["items"].insert(0, item)
-
-
-def _tags(stream: JSON) -> list[JSON]:
-    views = []
-    for tag in stream["status"].get("tags", []):
-        if not tag["items"]:
-            continue
-        latest = tag["items"][0]
-        spec = next((each for each in stream["spec"].get("tags") or [] if each["name"] == tag["tag"]), None)
-        metadata = {key: stream["metadata"][key] for key in ("namespace", "uid", "resourceVersion")}
-        metadata |= {"name": f"{stream['metadata']['name']}:{tag['tag']}", "creationTimestamp": latest["created"]}
-        views.append(
-            {
-                "kind": "ImageStreamTag",
-                "apiVersion": f"{GROUP}/v1",
-                "metadata": metadata,
-                "tag": spec,
-                "generation": latest["generation"],
-                "lookupPolicy": stream["spec"]["lookupPolicy"],
-                "image": {
-                    "metadata": {"name": latest["image"], "creationTimestamp": latest["created"]},
-                    "dockerImageReference": latest["dockerImageReference"],
-                },
-            }
-        )
-    return views

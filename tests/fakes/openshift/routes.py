@@ -4,17 +4,12 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import yaml
 
-from tests.fakes.openshift.errors import JSON, invalid
+from tests.fakes.openshift.admission import GROUP, admitted, news, patch
+from tests.fakes.openshift.errors import invalid
 from tests.fakes.openshift.kube import Kube
 from tests.fakes.openshift.state import Identity, Request, Settings
-from tests.fakes.openshift.store import now
-
-GROUP = "route.openshift.io"
-_ROUTER = "default"
 
 
 class Routes:
@@ -48,64 +43,13 @@ class Routes:
             raise invalid("Route", GROUP, named, "spec.host", text, "FieldValueForbidden")
 
     def follow(self) -> None:
-        """Say to all Routes what the router says to them. It does not refuse them, but does not serve them either."""
+        """Say to all Routes what the router says to them, unless there is one that does. Nobody serves them then."""
+        if self._settings.router:
+            return
         found = self._kube.ask("GET", f"/apis/{GROUP}/v1/routes").json()["items"]
-        for route in found:
-            ingress = admitted(route, found, self._settings.domain, self._settings.domains())
-            before = [
-                each for each in (route.get("status") or {}).get("ingress") or [] if each["routerName"] == _ROUTER
-            ]
-            if before and _verdict(before[0]) == _verdict(ingress):
-                continue
-            path = "/apis/{}/v1/namespaces/{namespace}/routes/{name}/status".format(GROUP, **_names(route))
-            answer = self._kube.ask("PATCH", path, {"status": {"ingress": [ingress]}}, "application/merge-patch+json")
+        domain, domains = self._settings.domain, self._settings.domains()
+        for route, ingress in news([(each, admitted(each, found, domain, domains)) for each in found]):
+            path, status = patch(route, ingress)
+            answer = self._kube.ask("PATCH", path, status, "application/merge-patch+json")
             if answer.status != 404:  # deleted meanwhile
                 answer.json()
-
-
-def admitted(route: JSON, routes: t.Collection[JSON], domain: str, domains: t.Collection[str]) -> JSON:
-    """What a router that serves these domains says to a Route, as an item of its status.ingress.
-
-    As in openshift/router: the oldest Route of a host and path has it, and its namespace has the whole host.
-    """
-    spec = route.get("spec", {})
-    host = spec.get("host", "")
-    problem = ("", "")
-    if not any(host == allowed or host.endswith(f".{allowed}") for allowed in domains):
-        problem = ("RouteNotAdmitted", f"host {host} is not in a domain that this router serves")
-    else:
-        rivals = sorted((each for each in routes if each.get("spec", {}).get("host") == host), key=_age)
-        owner = rivals[0]["metadata"]["namespace"]
-        path = spec.get("path") or ""
-        if owner != route["metadata"]["namespace"]:
-            problem = ("HostAlreadyClaimed", f"namespace {owner} owns hostname {host}")
-        else:
-            of_the_owner = [each for each in rivals if each["metadata"]["namespace"] == owner]
-            first = next(each for each in of_the_owner if (each["spec"].get("path") or "") == path)["metadata"]["name"]
-            if first != route["metadata"]["name"]:
-                problem = ("HostAlreadyClaimed", f"route {first} already exposes {host} and is older")
-    reason, message = problem
-    condition = {"type": "Admitted", "status": "False" if reason else "True", "lastTransitionTime": now()}
-    condition |= {"reason": reason, "message": message} if reason else {}
-    return {
-        "host": host,
-        "routerName": _ROUTER,
-        "routerCanonicalHostname": f"router-{_ROUTER}.{domain}",
-        "wildcardPolicy": spec.get("wildcardPolicy", "None"),
-        "conditions": [condition],
-    }
-
-
-def _age(route: JSON) -> tuple[str, str]:
-    metadata = route["metadata"]
-    return metadata.get("creationTimestamp", ""), f"{metadata['namespace']}/{metadata['name']}"
-
-
-def _names(route: JSON) -> dict[str, str]:
-    return {key: route["metadata"][key] for key in ("namespace", "name")}
-
-
-def _verdict(ingress: JSON) -> JSON:
-    """An ingress without the time."""
-    conditions = [{**each, "lastTransitionTime": ""} for each in ingress.get("conditions") or []]
-    return {**ingress, "conditions": conditions}

@@ -19,11 +19,15 @@ class Settings:
     groups: dict[str, list[str]] = field(default_factory=dict)  # name to users
     domain: str = "apps.example.test"  # of hosts that are made up for Routes
     allowed_domains: tuple[str, ...] = ()  # which hosts the router serves; by default those in the domain
+    router: bool = False  # there is one in the cluster (see router/), which writes the status of Routes
+    proxy_target: str = ""  # where the router's port for HTTPS is, as host:port: a proxy leads there then
+    proxy_http_target: str = ""  # and that for HTTP
     token_seconds: int = 86400
     impersonate: bool = True  # or forward the tokens, which the API server then has to believe: see oauth.py
     address: str = "127.0.0.1"  # where to listen
     names: tuple[str, ...] = ()  # further names and addresses by which it is reached
     registry: str = "image-registry.openshift-image-registry.svc:5000"
+    push_registry: str = ""  # by which host:port a builder reaches the registry, if not by that name
     public_registry: str = ""  # by which host the registry is reached from outside, if it is exposed
     request_message: str = "You may not request a new project via this API."
 

@@ -25,8 +25,13 @@ _PLURALS = {
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
     "CustomResourceDefinition": "customresourcedefinitions",
+    "Deployment": "deployments",
     "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
+    "Namespace": "namespaces",
+    "Secret": "secrets",
+    "Service": "services",
+    "ServiceAccount": "serviceaccounts",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
 }
@@ -54,7 +59,10 @@ def apply(kube: Kube, objects: t.Iterable[JSON]) -> None:
     """Server-side apply, as an admin."""
     for each in objects:
         name = quote(each["metadata"]["name"], safe="")
-        path = f"/apis/{each['apiVersion']}/{_PLURALS[each['kind']]}/{name}?fieldManager=fake-openshift&force=true"
+        api = f"/api{'s' if '/' in each['apiVersion'] else ''}/{each['apiVersion']}"
+        if namespace := each["metadata"].get("namespace"):
+            api += f"/namespaces/{namespace}"
+        path = f"{api}/{_PLURALS[each['kind']]}/{name}?fieldManager=fake-openshift&force=true"
         answer = kube.ask("PATCH", path, each, "application/apply-patch+yaml")
         if not answer.good:
             text = json.loads(answer.content or b"{}").get("message", f"HTTP {answer.status}")
