@@ -71,7 +71,7 @@ def check_resources(
             continue
         if amounts[key] <= 0:
             problems.append(f"{what}: {key} {value!r} must be more than 0")
-    least = _LEAST_MEMORY[component]
+    least = _LEAST_MEMORY.get(component, 0)
     if 0 < amounts.get("memory", Decimal(least)) < least:
         problems.append(
             f"{what}: memory {given['memory']!r} is less than Python and Dask need; give at least {least // 2**20}Mi"
@@ -84,6 +84,12 @@ def check_resources(
     if "cpu" not in amounts or "memory" not in amounts:
         return None
     extended = {key: str(value) for key, value in (given.get("extended_resources") or {}).items()}
+    for key, value in extended.items():
+        try:
+            quantity(value)
+        except ValueError:
+            problems.append(f"{what}: {key} {value!r} is no Kubernetes quantity, such as 1")
+            return None
     limits = {"cpu": str(given["cpu"]), "memory": str(given["memory"]), **extended}
     requests = {key: str(given.get(f"{key}_request") or given[key]) for key in ("cpu", "memory")}
     return Resources({**requests, **extended}, limits, amounts["cpu"], int(amounts["memory"]))
@@ -133,16 +139,46 @@ def check_notebook(
             "leave it out to have one generated"
         )
     host = str(notebook.get("host") or "")
-    if notebook.get("exposure") == "ingress" and not all(_DNS_LABEL.match(part) for part in host.split(".")):
+    if notebook.get("exposure") == "ingress" and not _is_dns_name(host):
         problems.append(
             f"notebook: an Ingress needs a host such as dask.example.com, and dask_notebook_ingress has {host!r}"
         )
+    if notebook.get("exposure") == "route" and host:  # OpenShift chooses one otherwise
+        check_route_host(host, notebook.get("domains") or [], problems)
     try:
         if quantity(str(notebook["storage"])) <= 0:
             problems.append(f"notebook: storage {notebook['storage']!r} must be more than 0")
     except ValueError:
         problems.append(f"notebook: storage {notebook['storage']!r} is no Kubernetes quantity, such as 10Gi")
     return check_resources(notebook, "notebook", "notebook", quantity, problems)
+
+
+def check_sidecars(
+    notebook: dict[str, t.Any], quantity: t.Callable[[str], Decimal], problems: list[str]
+) -> list[tuple[str, Resources]]:
+    """What the containers beside the notebook ask for, by their names."""
+    found = []
+    for sidecar in notebook.get("sidecars") or []:
+        resources = check_resources(sidecar, "sidecar", f"notebook's sidecar {sidecar['name']!r}", quantity, problems)
+        if resources is not None:
+            found.append((sidecar["name"], resources))
+    return found
+
+
+def check_route_host(host: str, domains: list[str], problems: list[str]) -> None:
+    """A Route's host has to be a DNS name, of a domain that the router serves if those are known."""
+    if not _is_dns_name(host):
+        problems.append(f"notebook: the Route's host {host!r} is no DNS name such as dask.apps.example.com")
+    elif domains and not any(host.endswith(f".{domain.removeprefix('*.')}") for domain in domains):
+        problems.append(
+            f"notebook: the Route's host {host} is in no domain that the router serves ({', '.join(domains)}); "
+            "choose one that is, or leave it out to have one made"
+        )
+
+
+def _is_dns_name(host: str) -> bool:
+    # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+    return len(host) <= 253 and all(len(part) <= 63 and _DNS_LABEL.match(part) for part in host.split("."))
 
 
 def check_namespace(
