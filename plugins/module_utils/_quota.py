@@ -62,7 +62,9 @@ class Pods:
             for name, amount in getattr(container, kind).items():
                 result[name] = result.get(name, Decimal(0)) + amount
                 found[name] += 1
-        return {name: amount for name, amount in result.items() if not everywhere or found[name] == len(self.containers)}
+        return {
+            name: amount for name, amount in result.items() if not everywhere or found[name] == len(self.containers)
+        }
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def amounts(given: t.Mapping[str, t.Any] | None, quantity: Quantity) -> Amounts:
     return {name: quantity(str(value)) for name, value in (given or {}).items()}
 
 
-def container(what: str, requests: t.Mapping[str, t.Any], limits: t.Mapping[str, t.Any], quantity: Quantity) -> Container:
+def container(
+    what: str, requests: t.Mapping[str, t.Any], limits: t.Mapping[str, t.Any], quantity: Quantity
+) -> Container:
     """A container that is planned."""
     return Container(what, amounts(requests, quantity), amounts(limits, quantity))
 
@@ -333,7 +337,7 @@ def limit_range_problems(
     ranges: list[JSON], every: list[Pods], new_volume: Decimal | None, namespace: str, quantity: Quantity
 ) -> list[str]:
     """One sentence for each limit that a container, a pod or the volume, if it is a new one, is outside of."""
-    problems = []
+    problems: list[str] = []
     made = [pods for pods in every if pods.replicas]
     for name, limit in _limits(ranges, "Container"):
         where = f"limit range {name!r} of namespace {namespace}"
