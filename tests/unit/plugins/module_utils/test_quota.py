@@ -447,7 +447,8 @@ def test_what_a_limit_range_gives_counts_and_takes_nothing_away() -> None:
     made = _quota.with_defaults(group(), ranges, parse_quantity)
     usage = _quota.pod_item(made).usage
     assert usage["requests.memory"] == usage["limits.memory"] == 2 * 2**30
-    assert (usage["requests.ephemeral-storage"], usage["limits.ephemeral-storage"]) == (2**30, 2 * 2**30)
+    assert usage["requests.ephemeral-storage"] == 2**30
+    assert usage["limits.ephemeral-storage"] == 2 * 2**30
     assert _quota.with_defaults(group(), [limit_range("Pod", default=given)], parse_quantity) == group()
 
 
