@@ -13,7 +13,7 @@ description:
   - Checks names, quantities and worker groups against each other, and the namespace and storage class against the
     cluster.
   - Adds up what the deployment asks for, and compares it with what the namespace's ResourceQuotas leave over, and each
-    container with its LimitRanges. Of objects other than pods, volumes and Services are counted.
+    container with its LimitRanges. Objects that are counted are pods, volumes and Services.
   - Reports all problems at once.
   - Returns the groups with what the manifests need worked out.
   - Only reads.
