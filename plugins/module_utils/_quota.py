@@ -411,7 +411,7 @@ def _bytes(amount: Decimal) -> str:
     for power in range(1, 7):
         for base, suffix in ((1024, "KMGTPE"[power - 1] + "i"), (1000, "kMGTPE"[power - 1])):
             value = amount / Decimal(base**power)
-            if value >= 1 and value == round(value, 2):
+            if value >= 1:
                 ways.append(_plain(value) + suffix)
     return min(ways, key=len)
 

@@ -443,7 +443,7 @@ def test_a_new_volume(limits: JSON, volume: str | None, sentence: str) -> None:
 
 def test_what_a_limit_range_gives_counts_and_takes_nothing_away() -> None:
     given = {"memory": "64Gi", "ephemeral-storage": "2Gi"}
-    ranges = [limit_range(default=given, defaultRequest={"ephemeral-storage": "1Gi"})]
+    ranges = [limit_range(default=given, defaultRequest={"memory": "1Gi", "ephemeral-storage": "1Gi"})]
     made = _quota.with_defaults(group(), ranges, parse_quantity)
     usage = _quota.pod_item(made).usage
     assert usage["requests.memory"] == usage["limits.memory"] == 2 * 2**30
@@ -466,6 +466,8 @@ def test_what_a_limit_range_gives_counts_and_takes_nothing_away() -> None:
         ("requests.memory", "2112Mi", "2112Mi"),
         ("memory", "1G", "1G"),
         ("memory", "1073741825", "1073741825"),
+        ("memory", "500M", "500M"),
+        ("memory", "2000Mi", "2000Mi"),
         ("requests.storage", "1Ti", "1Ti"),
         (f"{FAST}requests.storage", "10Gi", "10Gi"),
         (f"{FAST}persistentvolumeclaims", "1000", "1000"),

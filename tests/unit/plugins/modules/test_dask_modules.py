@@ -69,8 +69,8 @@ PREFLIGHT: JSON = {
             "a.b is in no domain that the router serves (c.d)",
         ),
         (
-            {"notebook": {**PREFLIGHT["notebook"], "sidecars": [{"name": "proxy", "cpu": "1", "memory": "nan"}]}},
-            "notebook's sidecar 'proxy': memory 'nan' is no Kubernetes quantity",
+            {"notebook": {**PREFLIGHT["notebook"], "sidecars": [{"name": "proxy", "cpu": "1", "memory": "NaN"}]}},
+            "notebook's sidecar 'proxy': memory 'NaN' is no Kubernetes quantity",
         ),
         ({"quota": {"pods": "many"}}, "quota: pods 'many' is no Kubernetes quantity"),
         ({"security_context": {"runAsUser": "me"}}, "runAsUser 'me' is no whole number"),
