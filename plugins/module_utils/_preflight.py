@@ -13,6 +13,11 @@ import re
 import typing as t
 from decimal import Decimal
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _pod_security, _quota
+
+if t.TYPE_CHECKING:
+    from ansible_collections.daskops.kubernetes.plugins.module_utils._preflight_facts import Facts
+
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 
@@ -39,6 +44,86 @@ class Resources:
     limits: dict[str, str]
     cpu: Decimal
     memory: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What is asked for, as numbers; complete only where there were no problems."""
+
+    groups: list[dict[str, t.Any]]
+    pods: list[_quota.Pods]
+    services: list[_quota.Item]
+    volume: Decimal | None
+
+
+def check_input(params: dict[str, t.Any], quantity: t.Callable[[str], Decimal], problems: list[str]) -> Asked:
+    """What scheduler, notebook and workers come to, by the parameters of dask_preflight."""
+    groups = check_groups(params["name"], params["worker_groups"], quantity, problems)
+    scheduler = check_resources(params["scheduler"], "scheduler", "scheduler", quantity, problems)
+    notebook = params["notebook"]
+    resources = check_notebook(notebook, quantity, problems) if notebook else None
+    sidecars = check_sidecars(notebook, quantity, problems) if notebook else []
+    if problems:
+        return Asked(groups, [], [], None)
+
+    def container(what: str, given: Resources) -> _quota.Container:
+        return _quota.container(what, given.requests, given.limits, quantity)
+
+    pods = [_quota.group_pods(group, quantity) for group in groups]
+    if resources is not None:
+        beside = (container(f"the notebook's sidecar {name!r}", sidecar) for name, sidecar in sidecars)
+        label = "notebook with its sidecars" if sidecars else "notebook"
+        pods.insert(0, _quota.Pods("the notebook", label, (container("the notebook", resources), *beside)))
+    if scheduler is not None:
+        pods.insert(0, _quota.Pods("the scheduler", "scheduler", (container("the scheduler", scheduler),)))
+    services = _quota.planned_services(params["scheduler"]["exposure"], notebook["exposure"] if notebook else None)
+    volume = quantity(str(notebook["storage"])) if notebook and notebook["persistent"] else None
+    return Asked(groups, pods, services, volume)
+
+
+def check_facts(
+    params: dict[str, t.Any],
+    asked: Asked,
+    facts: Facts,
+    quantity: t.Callable[[str], Decimal],
+    problems: list[str],
+) -> None:
+    """Add what the namespace and the cluster refuse."""
+    name, namespace = params["name"], params["namespace"]
+    wanted_class = (params["notebook"] or {}).get("storage_class", "")
+    if facts.namespace is not None or facts.namespace_exists is False:
+        check_namespace(facts.namespace, namespace, name, params["namespace_create"], problems)
+    if asked.volume is not None and facts.storage_classes is not None:
+        check_storage_class(facts.storage_classes, wanted_class, problems)
+    _pod_security.check(
+        params["security_context"],
+        _pod_security.level_of(facts.namespace, facts.namespace_exists, params["pod_security"]),
+        _pod_security.allotment(facts.namespace) if params["arbitrary_uid"] else None,
+        namespace,
+        problems,
+    )
+    ranges = facts.limit_ranges or []
+    default = _quota.default_priority_class(facts.priority_classes)
+    pods = [
+        dataclasses.replace(_quota.with_defaults(item, ranges, quantity), priority_class=item.priority_class or default)
+        for item in asked.pods
+    ]
+    present = next((claim for claim in facts.claims if claim["metadata"]["name"] == f"{name}-notebook"), None)
+    new_volume = asked.volume if present is None else None
+    problems.extend(_quota.limit_range_problems(ranges, pods, new_volume, namespace, quantity))
+    wanted = [*map(_quota.pod_item, pods), *asked.services]
+    if asked.volume is not None:
+        # A volume's class is for good.
+        kept = present["spec"].get("storageClassName") if present else None
+        storage_class = wanted_class or kept or default_storage_class(facts.storage_classes or [])
+        wanted.append(_quota.claim_item("notebook", asked.volume, storage_class))
+    own = [
+        *(_quota.pod_item(_quota.live_pods(pod, quantity)) for pod in facts.pods),
+        *(_quota.live_claim(claim, quantity) for claim in facts.claims),
+        *map(_quota.live_service, facts.services),
+    ]
+    quotas = _quota.with_planned(facts.quotas or [], name, params["quota"])
+    problems.extend(_quota.quota_problems(quotas, wanted, own, namespace, quantity))
 
 
 def check_name(name: str, what: str, problems: list[str], longest: int = 63) -> None:
@@ -71,7 +156,7 @@ def check_resources(
             continue
         if amounts[key] <= 0:
             problems.append(f"{what}: {key} {value!r} must be more than 0")
-    least = _LEAST_MEMORY[component]
+    least = _LEAST_MEMORY.get(component, 0)
     if 0 < amounts.get("memory", Decimal(least)) < least:
         problems.append(
             f"{what}: memory {given['memory']!r} is less than Python and Dask need; give at least {least // 2**20}Mi"
@@ -84,6 +169,12 @@ def check_resources(
     if "cpu" not in amounts or "memory" not in amounts:
         return None
     extended = {key: str(value) for key, value in (given.get("extended_resources") or {}).items()}
+    for key, value in extended.items():
+        try:
+            quantity(value)
+        except ValueError:
+            problems.append(f"{what}: {key} {value!r} is no Kubernetes quantity, such as 1")
+            return None
     limits = {"cpu": str(given["cpu"]), "memory": str(given["memory"]), **extended}
     requests = {key: str(given.get(f"{key}_request") or given[key]) for key in ("cpu", "memory")}
     return Resources({**requests, **extended}, limits, amounts["cpu"], int(amounts["memory"]))
@@ -133,16 +224,46 @@ def check_notebook(
             "leave it out to have one generated"
         )
     host = str(notebook.get("host") or "")
-    if notebook.get("exposure") == "ingress" and not all(_DNS_LABEL.match(part) for part in host.split(".")):
+    if notebook.get("exposure") == "ingress" and not _is_dns_name(host):
         problems.append(
             f"notebook: an Ingress needs a host such as dask.example.com, and dask_notebook_ingress has {host!r}"
         )
+    if notebook.get("exposure") == "route" and host:  # OpenShift chooses one otherwise
+        check_route_host(host, notebook.get("domains") or [], problems)
     try:
         if quantity(str(notebook["storage"])) <= 0:
             problems.append(f"notebook: storage {notebook['storage']!r} must be more than 0")
     except ValueError:
         problems.append(f"notebook: storage {notebook['storage']!r} is no Kubernetes quantity, such as 10Gi")
     return check_resources(notebook, "notebook", "notebook", quantity, problems)
+
+
+def check_sidecars(
+    notebook: dict[str, t.Any], quantity: t.Callable[[str], Decimal], problems: list[str]
+) -> list[tuple[str, Resources]]:
+    """What the containers beside the notebook ask for, by their names."""
+    found = []
+    for sidecar in notebook.get("sidecars") or []:
+        resources = check_resources(sidecar, "sidecar", f"notebook's sidecar {sidecar['name']!r}", quantity, problems)
+        if resources is not None:
+            found.append((sidecar["name"], resources))
+    return found
+
+
+def check_route_host(host: str, domains: list[str], problems: list[str]) -> None:
+    """A Route's host has to be a DNS name, of a domain that the router serves if those are known."""
+    if not _is_dns_name(host):
+        problems.append(f"notebook: the Route's host {host!r} is no DNS name such as dask.apps.example.com")
+    elif domains and not any(host.endswith(f".{domain.removeprefix('*.')}") for domain in domains):
+        problems.append(
+            f"notebook: the Route's host {host} is in no domain that the router serves ({', '.join(domains)}); "
+            "choose one that is, or leave it out to have one made"
+        )
+
+
+def _is_dns_name(host: str) -> bool:
+    # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+    return len(host) <= 253 and all(len(part) <= 63 and _DNS_LABEL.match(part) for part in host.split("."))
 
 
 def check_namespace(
@@ -171,9 +292,16 @@ def check_storage_class(classes: list[dict[str, t.Any]], wanted: str, problems: 
         if wanted not in names:
             problems.append(f"storage class {wanted!r} does not exist; there is: {', '.join(names) or 'none'}")
         return
-    default = "storageclass.kubernetes.io/is-default-class"
-    if not any((item["metadata"].get("annotations") or {}).get(default) == "true" for item in classes):
+    if not default_storage_class(classes):
         problems.append(
             "there is no default storage class for the notebook's volume; set dask_notebook_storage_class to one of: "
             f"{', '.join(names) or 'none there'}, or dask_notebook_persistent to false"
         )
+
+
+def default_storage_class(classes: list[dict[str, t.Any]]) -> str:
+    """The default storage class, of several the newest, or nothing."""
+    # https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass
+    default = "storageclass.kubernetes.io/is-default-class"
+    found = [item["metadata"] for item in classes if (item["metadata"].get("annotations") or {}).get(default) == "true"]
+    return max(found, key=lambda item: str(item.get("creationTimestamp", "")))["name"] if found else ""

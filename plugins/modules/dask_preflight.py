@@ -12,6 +12,8 @@ version_added: 1.0.0
 description:
   - Checks names, quantities and worker groups against each other, and the namespace and storage class against the
     cluster.
+  - Adds up what the deployment asks for, and compares it with what the namespace's ResourceQuotas leave over, and each
+    container with its LimitRanges. Objects that are counted are pods, volumes and Services.
   - Reports all problems at once.
   - Returns the groups with what the manifests need worked out.
   - Only reads.
@@ -24,6 +26,34 @@ extends_documentation_fragment:
 options:
   namespace_create:
     description: Whether the namespace may be created when it is not there.
+    type: bool
+    default: false
+  namespace_exists:
+    description:
+      - Whether the namespace is there, if that is known already.
+      - The cluster is asked otherwise. A namespace that the user may not read counts as one that is there.
+    type: bool
+  quota:
+    description:
+      - Hard limits of a ResourceQuota that the namespace is to get, such as C(requests.cpu).
+      - They take the place of those of a ResourceQuota with the name of the deployment, if there is one.
+    type: dict
+    default: {}
+  security_context:
+    description: Further fields of the pods' security context, as Kubernetes takes it.
+    type: dict
+    default: {}
+  pod_security:
+    description:
+      - Pod Security level that a namespace is made with.
+      - It also holds for a namespace that the user may not read. Of any other, the label says it.
+    type: str
+    choices: [restricted, baseline, privileged]
+    default: restricted
+  arbitrary_uid:
+    description:
+      - Whether the cluster gives each namespace a user ID of its own, as OpenShift does.
+      - What it gives is read from the namespace's annotations.
     type: bool
     default: false
   worker_groups:
@@ -114,6 +144,10 @@ options:
         description: Memory, a Kubernetes quantity.
         type: str
         required: true
+      exposure:
+        description: How the scheduler is reached, as in the role's variable C(dask_scheduler_exposure).
+        type: str
+        default: port_forward
   notebook:
     description: The notebook, unless there is none.
     type: dict
@@ -146,9 +180,32 @@ options:
         type: str
         default: port_forward
       host:
-        description: Name by which it is reached through an Ingress.
+        description: Name by which it is reached through an Ingress or a Route. OpenShift makes one for a Route without.
         type: str
         default: ""
+      domains:
+        description: Domains that the router serves, of which a Route's host has to be. Empty if they are not known.
+        type: list
+        elements: str
+        default: []
+      sidecars:
+        description: Containers beside the notebook's.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the container.
+            type: str
+            required: true
+          cpu:
+            description: CPUs, a Kubernetes quantity.
+            type: str
+            required: true
+          memory:
+            description: Memory, a Kubernetes quantity.
+            type: str
+            required: true
 """
 
 EXAMPLES = r"""
@@ -166,6 +223,23 @@ EXAMPLES = r"""
         replicas: 1
         cpu: 4
         memory: 64Gi
+
+- name: Check one for a project of OpenShift that is to be made with a quota
+  daskops.kubernetes.dask_preflight:
+    kubeconfig: ~/.kube/team.yaml
+    context: team
+    name: dask
+    namespace: dask
+    namespace_create: true
+    namespace_exists: false
+    quota:
+      requests.cpu: "8"
+      requests.memory: 32Gi
+    arbitrary_uid: true
+    scheduler: {cpu: 500m, memory: 1Gi}
+    worker_groups:
+      - name: default
+        replicas: 3
 """
 
 RETURN = r"""
@@ -176,7 +250,13 @@ worker_groups:
   type: list
   elements: dict
 namespace_exists:
-  description: Whether the namespace is there.
+  description: Whether the namespace is there, or null if the user may not know, and it is taken to be there.
+  returned: success
+  type: bool
+quota_checked:
+  description:
+    - Whether all ResourceQuotas and LimitRanges of the namespace could be read.
+    - V(false) where the user may not list them, or not what the deployment has of them.
   returned: success
   type: bool
 problems:
@@ -189,9 +269,16 @@ problems:
 import contextlib
 import typing as t
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _preflight
+from ansible_collections.daskops.kubernetes.plugins.module_utils import (
+    _kube,
+    _pod_security,
+    _preflight,
+    _preflight_facts,
+    _quota,
+)
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE, WORKER_GROUP
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 
 if t.TYPE_CHECKING:
@@ -201,6 +288,7 @@ with contextlib.suppress(ImportError):  # reported with _kube's own
     from kubernetes.utils import parse_quantity
 
 RESOURCES = {"cpu": {"type": "str", "required": True}, "memory": {"type": "str", "required": True}}
+SCHEDULER = {**RESOURCES, "exposure": {"type": "str", "default": "port_forward"}}
 NOTEBOOK = {
     **RESOURCES,
     "persistent": {"type": "bool", "default": True},
@@ -209,12 +297,22 @@ NOTEBOOK = {
     "password": {"type": "str", "no_log": True},
     "exposure": {"type": "str", "default": "port_forward"},
     "host": {"type": "str", "default": ""},
+    "domains": {"type": "list", "elements": "str", "default": []},
+    "sidecars": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str", "required": True}, **RESOURCES},
+    },
 }
 
 
 def quantity(text: str) -> Decimal:
     """A Kubernetes quantity as a number; raises ValueError."""
-    return t.cast("Decimal", parse_quantity(text))
+    number = t.cast("Decimal", parse_quantity(text))
+    if not number.is_finite():
+        raise ValueError(text)
+    return number
 
 
 def check(params: dict[str, t.Any], connect: t.Callable[[], _kube.Cluster]) -> dict[str, t.Any]:
@@ -222,33 +320,29 @@ def check(params: dict[str, t.Any], connect: t.Callable[[], _kube.Cluster]) -> d
     problems: list[str] = []
     _preflight.check_name(params["name"], "the deployment's name", problems, longest=30)
     _preflight.check_name(params["namespace"], "the namespace", problems)
-    groups = _preflight.check_groups(params["name"], params["worker_groups"], quantity, problems)
-    _preflight.check_resources(params["scheduler"], "scheduler", "scheduler", quantity, problems)
-    notebook = params["notebook"]
-    if notebook:
-        _preflight.check_notebook(notebook, quantity, problems)
-    existing = None
+    asked = _preflight.check_input(params, quantity, problems)
+    _quota.check_hard(params["quota"], quantity, problems)
+    _pod_security.check_types(params["security_context"], problems)
     where = params["target"] or params["context"] or "the cluster"
+    facts = None
     # An input that cannot be is reported though the cluster may not answer.
     if not problems:
         cluster = connect()
         where = cluster.name
-        existing = cluster.find(f"/api/v1/namespaces/{params['namespace']}")
-        _preflight.check_namespace(existing, params["namespace"], params["name"], params["namespace_create"], problems)
-        if notebook and notebook["persistent"]:
-            try:
-                classes = cluster.items("/apis/storage.k8s.io/v1/storageclasses")
-                _preflight.check_storage_class(classes, notebook["storage_class"], problems)
-            except _kube.ApiError as error:
-                if error.status != 403:
-                    raise  # whoever has rights in one namespace alone may not list them, and may use them
-    if problems:
+        instance = Instance(params["name"], params["namespace"])
+        facts = _preflight_facts.gather(cluster, instance, params["namespace_exists"], asked.volume is not None)
+        _preflight.check_facts(params, asked, facts, quantity, problems)
+    if problems or facts is None:
         raise DaskopsError(
             f"Dask {params['namespace']}/{params['name']} on {where} cannot be deployed, and nothing was touched: "
             f"{'; '.join(problems)}.",
             problems=problems,
         )
-    return {"worker_groups": groups, "namespace_exists": existing is not None}
+    return {
+        "worker_groups": asked.groups,
+        "namespace_exists": facts.namespace_exists,
+        "quota_checked": facts.quota_checked,
+    }
 
 
 def main() -> t.NoReturn:
@@ -257,8 +351,17 @@ def main() -> t.NoReturn:
         {
             **INSTANCE,
             "namespace_create": {"type": "bool", "default": False},
+            "namespace_exists": {"type": "bool"},
+            "quota": {"type": "dict", "default": {}},
+            "security_context": {"type": "dict", "default": {}},
+            "pod_security": {
+                "type": "str",
+                "choices": ["restricted", "baseline", "privileged"],
+                "default": "restricted",
+            },
+            "arbitrary_uid": {"type": "bool", "default": False},
             "worker_groups": {"type": "list", "elements": "dict", "required": True, "options": WORKER_GROUP},
-            "scheduler": {"type": "dict", "required": True, "options": RESOURCES},
+            "scheduler": {"type": "dict", "required": True, "options": SCHEDULER},
             "notebook": {"type": "dict", "options": NOTEBOOK},
         },
         lambda module: check(module.params, lambda: _kube.Cluster(module.params, module.params["target"])),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _preflight
+from ansible_collections.daskops.kubernetes.plugins.module_utils._preflight_facts import Facts
 from kubernetes.utils import parse_quantity
 
 JSON = dict[str, t.Any]
@@ -38,6 +40,7 @@ def problems_of(*groups: JSON, name: str = "dask") -> list[str]:
         ({"memory": "2"}, "memory '2' is less than Python and Dask need"),
         ({"cpu_request": "2"}, "cpu_request '2' is more than cpu '1'"),
         ({"memory_request": "3Gi"}, "memory_request '3Gi' is more than memory '2Gi'"),
+        ({"extended_resources": {"nvidia.com/gpu": "two"}}, "nvidia.com/gpu 'two' is no Kubernetes quantity"),
     ],
 )
 def test_a_group_that_cannot_be_is_named_with_what_is_wrong(change: JSON, message: str) -> None:
@@ -84,6 +87,11 @@ def test_what_the_manifests_need_is_worked_out() -> None:
         ({"password": "seven77"}, "has 7 characters, at least 8 are needed"),
         ({"storage": "10 Gigs"}, "storage '10 Gigs' is no Kubernetes quantity"),
         ({"memory": "200Mi"}, "give at least 384Mi"),
+        ({"exposure": "ingress", "host": ""}, "an Ingress needs a host"),
+        ({"exposure": "ingress", "host": "Dask.example.com"}, "an Ingress needs a host"),
+        ({"exposure": "route", "host": "dask_1.example.com"}, "the Route's host 'dask_1.example.com' is no DNS name"),
+        ({"exposure": "route", "host": f"{'d' * 64}.example.com"}, "is no DNS name"),
+        ({"exposure": "route", "host": ".".join(["d" * 60] * 5)}, "is no DNS name"),
     ],
 )
 def test_a_notebook_that_cannot_be(change: JSON, message: str) -> None:
@@ -92,6 +100,39 @@ def test_a_notebook_that_cannot_be(change: JSON, message: str) -> None:
     _preflight.check_notebook(notebook, parse_quantity, problems)
     assert len(problems) == 1
     assert message in problems[0]
+
+
+ROUTER = ["apps.example.com", "*.apps.example.org"]
+
+
+@pytest.mark.parametrize(
+    ("host", "domains", "refused"),
+    [
+        ("", ROUTER, False),  # OpenShift makes one
+        ("dask.apps.example.com", ROUTER, False),
+        ("dask.team.apps.example.com", ROUTER, False),
+        ("dask.apps.example.org", ROUTER, False),
+        ("dask.example.com", [], False),  # nobody knows
+        ("dask.example.com", ROUTER, True),
+        ("apps.example.com", ROUTER, True),
+        ("daskapps.example.com", ROUTER, True),
+    ],
+)
+def test_a_routes_host_is_of_a_domain_of_the_router(host: str, domains: list[str], refused: bool) -> None:
+    problems: list[str] = []
+    notebook = {"cpu": "1", "memory": "2Gi", "storage": "10Gi", "exposure": "route", "host": host, "domains": domains}
+    _preflight.check_notebook(notebook, parse_quantity, problems)
+    assert len(problems) == refused
+    for problem in problems:
+        assert f"host {host} is in no domain that the router serves (apps.example.com, *.apps.example.org)" in problem
+
+
+def test_a_sidecar_is_named_with_what_is_wrong() -> None:
+    problems: list[str] = []
+    sidecars = [{"name": "proxy", "cpu": "x", "memory": "1Mi"}, {"name": "other", "cpu": "10m", "memory": "32Mi"}]
+    ((name, resources),) = _preflight.check_sidecars({"sidecars": sidecars}, parse_quantity, problems)
+    assert problems == ["notebook's sidecar 'proxy': cpu 'x' is no Kubernetes quantity, such as 500m or 2Gi"]
+    assert (name, resources.limits) == ("other", {"cpu": "10m", "memory": "32Mi"})
 
 
 def namespace(**labels: str) -> JSON:
@@ -137,3 +178,182 @@ def test_storage_classes(classes: list[JSON], wanted: str, message: str) -> None
     _preflight.check_storage_class(classes, wanted, problems)
     assert bool(problems) == bool(message)
     assert not message or message in problems[0]
+
+
+def test_of_several_default_storage_classes_the_newest_counts() -> None:
+    classes = [storage_class(name, True) for name in ("a", "b", "c")]
+    for item, created in zip(classes, ("2026-01-01", "2026-03-01", "2026-02-01"), strict=True):
+        item["metadata"]["creationTimestamp"] = f"{created}T00:00:00Z"
+    assert _preflight.default_storage_class(classes) == "b"
+    assert _preflight.default_storage_class([storage_class("a", False)]) == ""
+
+
+# --- what is asked for against what was found -------------------------------------------------------------------------
+
+GIB = 2**30
+
+
+def asked_with(**changes: t.Any) -> tuple[JSON, _preflight.Asked]:
+    notebook = {
+        "cpu": "500m",
+        "memory": "2Gi",
+        "persistent": True,
+        "storage": "10Gi",
+        "storage_class": "",
+        "exposure": "port_forward",
+        "sidecars": [],
+    }
+    params: JSON = {
+        "name": "dask",
+        "namespace": "team",
+        "namespace_create": False,
+        "quota": {},
+        "security_context": {},
+        "pod_security": "restricted",
+        "arbitrary_uid": False,
+        "worker_groups": [group(replicas=3)],
+        "scheduler": {"cpu": "500m", "memory": "1Gi", "exposure": "port_forward"},
+        **changes,
+        "notebook": None if changes["notebook"] is None else {**notebook, **changes["notebook"]},
+    }
+    problems: list[str] = []
+    asked = _preflight.check_input(params, parse_quantity, problems)
+    assert problems == []
+    return params, asked
+
+
+def against(facts: Facts, **changes: t.Any) -> list[str]:
+    params, asked = asked_with(**{"notebook": {}, **changes})
+    problems: list[str] = []
+    _preflight.check_facts(params, asked, facts, parse_quantity, problems)
+    return problems
+
+
+def quota(hard: JSON, **more: t.Any) -> JSON:
+    return {"metadata": {"name": "team"}, "spec": {"hard": hard, **more}, "status": {"hard": hard, "used": {}}}
+
+
+def limit_range(kind: str, **limits: JSON) -> JSON:
+    return {"metadata": {"name": "core"}, "spec": {"limits": [{"type": kind, **limits}]}}
+
+
+CLASSES = [storage_class("fast", True), storage_class("slow", False)]
+THERE = Facts(True, {"metadata": {"name": "team"}}, CLASSES, [], [])
+CLAIM: JSON = {
+    "metadata": {"name": "dask-notebook"},
+    "spec": {"resources": {"requests": {"storage": "10Gi"}}, "storageClassName": "slow"},
+}
+
+
+def test_what_is_asked_for() -> None:
+    _params, asked = asked_with(notebook={"sidecars": [{"name": "proxy", "cpu": "10m", "memory": "32Mi"}]})
+    assert [(pods.label, pods.replicas) for pods in asked.pods] == [
+        ("scheduler", 1),
+        ("notebook with its sidecars", 1),
+        ("3 workers 'default'", 3),
+    ]
+    assert [pods.total("requests")["memory"] for pods in asked.pods] == [GIB, 2 * GIB + 2**25, 2 * GIB]
+    assert asked.volume == 10 * GIB
+    assert len(asked.services) == 2
+    _params, asked = asked_with(notebook=None)
+    assert [pods.what for pods in asked.pods] == ["the scheduler", "worker group 'default'"]
+    assert (asked.volume, len(asked.services)) == (None, 1)
+    _params, asked = asked_with(notebook={"persistent": False})
+    assert asked.volume is None
+
+
+@pytest.mark.parametrize("key", ["cpu_request", "memory_request"])
+def test_an_amount_that_is_none_is_a_problem_and_no_crash(key: str) -> None:
+    problems: list[str] = []
+    params = {"name": "dask", "worker_groups": [group(**{key: "x"})], "scheduler": {"cpu": "1", "memory": "1Gi"}}
+    _preflight.check_input({**params, "notebook": None}, parse_quantity, problems)
+    assert len(problems) == 1
+
+
+def test_all_is_well() -> None:
+    assert against(THERE) == []
+    assert against(Facts(None)) == []  # nothing may be seen
+    assert against(Facts(False, None, CLASSES, [], []), namespace_create=True) == []
+
+
+def test_a_namespace_that_is_not_there() -> None:
+    (problem,) = against(Facts(False, None, CLASSES, [], []))
+    assert "does not exist and may not be created" in problem
+
+
+@pytest.mark.parametrize(
+    ("quotas", "ranges", "message"),
+    [
+        ([quota({"pods": "4"})], [], "quota 'team' of namespace team allows pods 4"),
+        ([quota({"requests.storage": "1Gi"})], [], "allows requests.storage 1Gi"),
+        ([quota({"services": "1"})], [], "allows services 1"),
+        ([quota({"fast.storageclass.storage.k8s.io/requests.storage": "1Gi"})], [], "allows fast.storageclass"),
+        ([quota({"slow.storageclass.storage.k8s.io/requests.storage": "1Gi"})], [], ""),
+        ([], [limit_range("Container", max={"memory": "1536Mi"})], "and the notebook has the limit 2Gi"),
+        ([], [limit_range("PersistentVolumeClaim", max={"storage": "1Gi"})], "the notebook's has 10Gi"),
+    ],
+)
+def test_limits_of_the_namespace(quotas: list[JSON], ranges: list[JSON], message: str) -> None:
+    small = [group(replicas=3, memory="1Gi")]
+    problems = against(replace(THERE, quotas=quotas, limit_ranges=ranges), worker_groups=small)
+    assert len(problems) == bool(message)
+    assert all(message in problem for problem in problems)
+
+
+def test_a_class_that_is_asked_for_or_is_there_counts() -> None:
+    slow = [quota({"slow.storageclass.storage.k8s.io/requests.storage": "9Gi"})]
+    assert len(against(replace(THERE, quotas=slow), notebook={"storage_class": "slow"})) == 1
+    assert against(replace(THERE, quotas=slow, claims=[CLAIM])) == []  # it is there already
+    assert len(against(replace(THERE, quotas=slow, claims=[CLAIM]), notebook={"storage": "11Gi"})) == 1
+
+
+def test_a_volume_that_is_there_is_not_made() -> None:
+    small = replace(THERE, limit_ranges=[limit_range("PersistentVolumeClaim", max={"storage": "1Gi"})])
+    assert len(against(small)) == 1
+    assert against(replace(small, claims=[CLAIM])) == []
+
+
+def test_what_a_limit_range_gives_counts_in_a_quota() -> None:
+    ranges = [limit_range("Container", defaultRequest={"ephemeral-storage": "1Gi"})]
+    quotas = [quota({"requests.ephemeral-storage": "4Gi"})]
+    assert against(replace(THERE, quotas=quotas)) == []
+    (problem,) = against(replace(THERE, quotas=quotas, limit_ranges=ranges))
+    assert "the deployment asks for 5Gi" in problem
+
+
+def test_a_default_priority_class_counts_unless_a_group_names_another() -> None:
+    rule = {"scopeName": "PriorityClass", "operator": "In", "values": ["standard"]}
+    quotas = [quota({"pods": "1"}, scopeSelector={"matchExpressions": [rule]})]
+    classes = [{"metadata": {"name": "standard"}, "value": 1, "globalDefault": True}]
+    groups = [group(replicas=3, priority_class="high")]
+    assert against(replace(THERE, quotas=quotas), worker_groups=groups) == []
+    (problem,) = against(replace(THERE, quotas=quotas, priority_classes=classes), worker_groups=groups)
+    assert "asks for 2 (scheduler, notebook)" in problem
+
+
+def test_what_is_there_is_given_back() -> None:
+    resources = {"requests": {"memory": "2Gi"}}
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": resources}]}}
+    full = quota({"requests.memory": "9Gi"})
+    full["status"]["used"] = {"requests.memory": "4Gi"}
+    facts = replace(THERE, quotas=[full], pods=[pod])
+    (problem,) = against(facts)
+    assert "of which 2Gi is used by others" in problem
+    assert against(replace(facts, pods=[pod, pod])) == []
+
+
+def test_a_quota_that_the_namespace_will_get() -> None:
+    facts = Facts(False, None, CLASSES, [], [])
+    (problem,) = against(facts, namespace_create=True, quota={"pods": 4})
+    assert "quota 'dask' of namespace team allows pods 4, and the deployment asks for 5" in problem
+    assert against(facts, namespace_create=True, quota={"pods": 5}) == []
+
+
+def test_security_contexts() -> None:
+    labelled = {"metadata": {"name": "team", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    root = {"runAsUser": 0}
+    assert len(against(replace(THERE, namespace=labelled), security_context=root)) == 1
+    assert against(THERE, security_context=root) == []  # the namespace enforces nothing
+    assert len(against(Facts(None), security_context=root)) == 1
+    (problem,) = against(THERE, security_context={"fsGroup": 5}, arbitrary_uid=True)
+    assert "OpenShift gives each project its own" in problem

@@ -64,6 +64,16 @@ PREFLIGHT: JSON = {
         ({"scheduler": {"cpu": "x", "memory": "1Gi"}}, "scheduler: cpu 'x' is no Kubernetes quantity"),
         ({"notebook": {**PREFLIGHT["notebook"], "password": ""}}, "password has 0 characters"),
         ({"notebook": {**PREFLIGHT["notebook"], "exposure": "ingress"}}, "an Ingress needs a host"),
+        (
+            {"notebook": {**PREFLIGHT["notebook"], "exposure": "route", "host": "a.b", "domains": ["c.d"]}},
+            "a.b is in no domain that the router serves (c.d)",
+        ),
+        (
+            {"notebook": {**PREFLIGHT["notebook"], "sidecars": [{"name": "proxy", "cpu": "1", "memory": "NaN"}]}},
+            "notebook's sidecar 'proxy': memory 'NaN' is no Kubernetes quantity",
+        ),
+        ({"quota": {"pods": "many"}}, "quota: pods 'many' is no Kubernetes quantity"),
+        ({"security_context": {"runAsUser": "me"}}, "runAsUser 'me' is no whole number"),
     ],
 )
 def test_preflight(capsys: pytest.CaptureFixture[str], change: JSON, message: str) -> None:
@@ -80,6 +90,7 @@ def test_preflight(capsys: pytest.CaptureFixture[str], change: JSON, message: st
         ({"worker_groups": [{"name": "a", "nthreads": "many"}]}, "cannot be converted to an int"),
         ({"worker_groups": [{"replicas": 1}]}, "missing required arguments: name"),
         ({"worker_groups": [{"name": "a", "cpus": 1}]}, "Unsupported parameters"),
+        ({"pod_security": "strict"}, "must be one of: restricted, baseline, privileged"),
     ],
 )
 def test_what_the_argument_spec_refuses(capsys: pytest.CaptureFixture[str], change: JSON, message: str) -> None:
