@@ -92,7 +92,7 @@ def test_the_dockerfile_of_the_collection_has_titles() -> None:
 
 
 def test_a_command_that_runs_long_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_image_docker, "_TICK", 0.1)
+    monkeypatch.setattr(_image_docker, "TICK", 0.1)
     told: list[str] = []
     script = "import time; print('go', flush=True); time.sleep(0.35); print('end')"
     code, said = stream(
