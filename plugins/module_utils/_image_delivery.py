@@ -154,7 +154,7 @@ def check_existing(text: str, target: Target, engine: Engine, *, check: bool) ->
         raise DaskopsError(f"The registry {reference.registry} holds no image '{text}': push it, or correct its name")
     name = f"{text.partition('@')[0].removesuffix(f':{reference.tag}') if reference.tag else text.partition('@')[0]}"
     pinned = f"{name}@{found.digest}"
-    versions = _labelled_versions(found.labels)
+    versions = labelled_versions(found.labels)
     warnings: tuple[str, ...] = ()
     if not versions:
         versions, warnings = _cached_versions(pinned, found.digest, engine)
@@ -191,7 +191,7 @@ def _in_registry(tag: str, target: Target, engine: Engine) -> Result | None:
     if not found:
         return None
     pinned = f"{tag.removesuffix(f':{reference.tag}')}@{found.digest}"
-    return Result(target.pulled(pinned), reference.tag, found.size_bytes, _labelled_versions(found.labels))
+    return Result(target.pulled(pinned), reference.tag, found.size_bytes, labelled_versions(found.labels))
 
 
 def _in_nodes(kind: Kind, tag: str) -> Result | None:
@@ -199,7 +199,7 @@ def _in_nodes(kind: Kind, tag: str) -> Result | None:
     # Nodes know an image that was loaded by its tag only; the tag stands for the content, so it is as good.
     if not found:
         return None
-    return Result(tag, Reference.parse(tag).tag, found.size_bytes, _labelled_versions(found.labels))
+    return Result(tag, Reference.parse(tag).tag, found.size_bytes, labelled_versions(found.labels))
 
 
 def _load_existing(text: str, reference: Reference, target: Target, engine: Engine, *, check: bool) -> Result:
@@ -208,11 +208,11 @@ def _load_existing(text: str, reference: Reference, target: Target, engine: Engi
     local = engine.inspect(text)
     if not local:
         if present:
-            return Result(text, reference.tag, present.size_bytes, _labelled_versions(present.labels))
+            return Result(text, reference.tag, present.size_bytes, labelled_versions(present.labels))
         raise DaskopsError(
             f"The image '{text}' is neither on this machine nor on the nodes: pull it first, or correct its name"
         )
-    versions = _labelled_versions(local.labels)
+    versions = labelled_versions(local.labels)
     warnings: tuple[str, ...] = ()
     if not versions:
         versions, warnings = _cached_versions(text, local.identity, engine)
@@ -222,7 +222,7 @@ def _load_existing(text: str, reference: Reference, target: Target, engine: Engi
     return Result(text, reference.tag, local.size_bytes, versions, pushed=changed, warnings=warnings)
 
 
-def _labelled_versions(labels: t.Mapping[str, str]) -> dict[str, str]:
+def labelled_versions(labels: t.Mapping[str, str]) -> dict[str, str]:
     versions = {name.partition(VERSION_LABEL)[2]: value for name, value in labels.items()}
     return {name: version for name, version in versions.items() if name and version}
 
