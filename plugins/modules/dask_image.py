@@ -160,7 +160,7 @@ options:
 requirements:
   - docker (client and a running engine), or a command that takes its place, to build
   - PyYAML (Python library), for an C(environment.yml)
-  - kubernetes (Python library), for O(registry.kind=openshift) only
+  - the Python library kubernetes for O(registry.kind=openshift) only
 extends_documentation_fragment:
   - daskops.kubernetes._auth
   - daskops.kubernetes._attributes

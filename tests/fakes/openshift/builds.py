@@ -10,7 +10,7 @@ import tarfile
 import threading
 import traceback
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.fakes.openshift.errors import JSON, ApiError, invalid
 from tests.fakes.openshift.images import STREAMS, Images
@@ -53,6 +53,8 @@ class Built:
 
     digest: str
     reference: str = ""
+    labels: t.Mapping[str, str] = field(default_factory=dict)  # beside those of the BuildConfig
+    size: int = 0
 
 
 class BuildFailed(Exception):
@@ -233,7 +235,9 @@ class Builds:
                     if self._cancelled(given):
                         raise BuildFailed  # which is not what it will be called
                     reference = built.reference or f"{repository}@{built.digest}"
-                    self._images.pushed(given.namespace, name, built.digest, reference)
+                    labels = {each["name"]: each["value"] for each in given.spec["output"].get("imageLabels") or []}
+                    labels = {**built.labels, **labels}
+                    self._images.pushed(given.namespace, name, built.digest, reference, labels, built.size)
         except BuildFailed as failure:
             status = {"phase": "Failed", **_failure(failure.reason), "message": str(failure)}
         except ApiError:  # the stream was deleted meanwhile

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from tests.fakes.openshift.errors import JSON, invalid, not_found
 from tests.fakes.openshift.state import Settings
 from tests.fakes.openshift.store import Key, Store, now
@@ -11,6 +13,7 @@ from tests.fakes.openshift.store import Key, Store, now
 GROUP = "image.openshift.io"
 STREAMS = f"imagestreams.{GROUP}"
 TAGS = f"imagestreamtags.{GROUP}"
+_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 class Images:
@@ -19,6 +22,7 @@ class Images:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
+        self._pushed: dict[str, tuple[dict[str, str], int]] = {}  # labels and size of an image, by digest
 
     def completed(self, stream: JSON, namespace: str) -> JSON:
         """A stream as it is stored: with defaults, and with tags of its specification that name an image elsewhere."""
@@ -40,8 +44,11 @@ class Images:
                 _point(stream, tag["name"], source["name"], source["name"].partition("@")[2])
         return stream
 
-    def pushed(self, namespace: str, name: str, digest: str, reference: str) -> JSON:
+    def pushed(
+        self, namespace: str, name: str, digest: str, reference: str, labels: t.Mapping[str, str], size: int
+    ) -> JSON:
         """Let a tag point to what was pushed; C(name) is stream:tag."""
+        self._pushed[digest] = (dict(labels), size)
         stream_name, _colon, tag = name.partition(":")
         key = (STREAMS, namespace, stream_name)
         stream = self._store.get(key)
@@ -57,6 +64,13 @@ class Images:
         views = [view for view in _tags(found) if view["metadata"]["name"] == name] if found else []
         if not views:
             raise not_found(TAGS, name)
+        image = views[0]["image"]
+        if known := self._pushed.get(image["metadata"]["name"]):
+            labels, size = known
+            kind = {"kind": "DockerImage", "apiVersion": "image.openshift.io/1.0"}
+            image["dockerImageMetadata"] = {**kind, "Size": size, "Config": {"Labels": labels}}
+            image["dockerImageMetadataVersion"] = "1.0"
+            image["dockerImageLayers"] = [{"name": image["metadata"]["name"], "size": size, "mediaType": _LAYER}]
         return views[0]
 
     def tags(self, namespace: str) -> list[JSON]:
