@@ -148,13 +148,13 @@ class Builds:
         spec["source"] = {**source, "type": source.get("type") or kind}
         if spec["source"]["type"] == "Binary":
             spec["source"]["binary"] = source.get("binary") or {}
-        for field in ("output", "resources", "postCommit"):
-            spec.setdefault(field, {})
+        for part in ("output", "resources", "postCommit"):
+            spec.setdefault(part, {})
         spec.setdefault("nodeSelector", None)
         spec["runPolicy"] = spec.get("runPolicy") or "Serial"
         spec["triggers"] = spec.get("triggers") or []
-        for field in ("successfulBuildsHistoryLimit", "failedBuildsHistoryLimit"):
-            spec.setdefault(field, 5)
+        for limit in ("successfulBuildsHistoryLimit", "failedBuildsHistoryLimit"):
+            spec.setdefault(limit, 5)
         config["status"] = config.get("status") or {"lastVersion": 0}
         return config
 
@@ -206,8 +206,9 @@ class Builds:
         }
         reference = output.get("name", "")
         if output.get("kind") == "ImageStreamTag":
-            if self._store.find((STREAMS, namespace, output["name"].partition(":")[0])) is None:
-                # As in OpenShift, it waits for its stream, only that it waits for ever here.
+            stream = self._store.find((STREAMS, namespace, output["name"].partition(":")[0]))
+            if stream is None or not stream["status"]["dockerImageRepository"]:
+                # As in OpenShift, it waits for its stream or a registry, only that it waits for ever here.
                 build["status"] |= _failure("InvalidOutputReference")
                 return self._store.create((BUILDS, namespace, f"{name}-{number}"), build)
             tag = output["name"].partition(":")[2] or "latest"

@@ -31,7 +31,8 @@ class Images:
         stream["spec"] = spec
         status = stream.get("status") or {}
         name = stream["metadata"]["name"]
-        status["dockerImageRepository"] = f"{self._settings.registry}/{namespace}/{name}"
+        registry = self._settings.registry
+        status["dockerImageRepository"] = f"{registry}/{namespace}/{name}" if registry else ""
         if self._settings.public_registry:
             status["publicDockerImageRepository"] = f"{self._settings.public_registry}/{namespace}/{name}"
         stream["status"] = status
