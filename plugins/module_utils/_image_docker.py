@@ -59,7 +59,7 @@ class Steps:
         """What to tell of a line of output, if anything."""
         if told := re.search(r"daskops: (.*)", line):
             return f"{self.current}: {told[1]}" if self.current else told[1]
-        match = re.match(r"(?:STEP|Step) \d+/\d+ ?: ?(.*)|#\d+ \[[^\]]*\] (.*)", line)
+        match = re.match(r"(?:\[\d+/\d+\] )?(?:STEP|Step) \d+/\d+ ?: ?(.*)|#\d+ \[[^\]]*\] (.*)", line)
         if not match:
             return None
         instruction = _squeeze(match[1] or match[2])

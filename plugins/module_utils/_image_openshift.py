@@ -280,6 +280,8 @@ class Log:
         self.end.append(line)
         if named := re.search(r"daskops-error: (.*)", line):
             self.error = named[1]
+        if line.startswith("Pushing image "):
+            return "push to the cluster's registry"
         if line.startswith(VERSIONS_MARK):
             try:
                 self.versions = json.loads(line.removeprefix(VERSIONS_MARK))
@@ -437,6 +439,7 @@ class _Build:
         self._timeout = timeout
         self._end = time.monotonic() + timeout
         self._stuck: JSON = {}  # the status of a build that gets no pod
+        self._phase = ""  # as it was when it was seen last and not over
         self._stuck_since = self._heard = time.monotonic()
 
     def run(self, config: JSON, archive: bytes) -> None:
@@ -475,12 +478,12 @@ class _Build:
             status = self._look(named[1]) if named and error.status not in (401, 403) else None
             if not status:
                 raise
-            # The server has cancelled what it could not start; why it could not was said before.
-            if status.get("phase") not in ("Failed", "Error") and self._stuck:
-                status = self._stuck
-            if not status.get("message"):
-                status = {**status, "message": error.reason}
-            raise explain(self._place, t.cast("re.Match[str]", named)[1], status, self._log) from error
+            hint = ""
+            if status.get("phase") not in ("Failed", "Error"):
+                # The server has cancelled what it could not start; why it could not was seen before.
+                status = self._stuck or {"phase": self._phase, "message": error.reason}
+                hint = _late(status)
+            raise explain(self._place, t.cast("re.Match[str]", named)[1], status, self._log, hint) from error
 
     def _read(self, name: str, *, follow: bool) -> None:
         """Read the lines of the log that were not read before."""
@@ -549,6 +552,7 @@ class _Build:
         status: JSON = (found or {}).get("status") or {}
         if status.get("phase") in OVER:
             return status
+        self._phase = status.get("phase") or self._phase
         if status.get("reason") in _STUCK:
             if self._stuck.get("reason") != status["reason"]:
                 self._stuck, self._stuck_since = status, time.monotonic()

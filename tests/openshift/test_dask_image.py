@@ -314,6 +314,80 @@ def test_a_build_that_gets_no_pod_is_given_up(
     assert tenant.get(f"{BUILDS}/builds/dask-2").json()["status"]["phase"] == "Cancelled"
 
 
+NOT_STARTED = "unable to wait for build dask-1 to run: timed out waiting for the condition"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "answer", "message"),
+    [
+        (
+            {"phase": "New"},
+            {"phase": "Error", "reason": "BuildPodDeleted", "message": "The pod was deleted."},
+            "build dask-1 encountered an error: no logs are available.",
+            "(Error, BuildPodDeleted: The pod was deleted); somebody has deleted the build's pod",
+        ),
+        (
+            {"phase": "Pending"},
+            {"phase": "Cancelled", "reason": "CancelledBuild"},
+            NOT_STARTED,
+            f"(Pending: {NOT_STARTED}); its pod does not start: see its events; a quota",
+        ),
+        (
+            {"phase": "New", "reason": "CannotCreateBuildPod", "message": "Failed creating build pod."},
+            {"phase": "Cancelled", "reason": "CancelledBuild"},
+            NOT_STARTED,
+            "(New, CannotCreateBuildPod: Failed creating build pod); a quota",
+        ),
+    ],
+)
+def test_a_build_that_the_server_gives_up_before_it_runs(
+    module: Module,
+    openshift: FakeOpenShift,
+    hook: Hook,
+    monkeypatch: pytest.MonkeyPatch,
+    before: JSON,
+    after: JSON,
+    answer: str,
+    message: str,
+) -> None:
+    """OpenShift waits for the pod before it takes the upload, and cancels a build that does not come to run."""
+    key = ("builds.build.openshift.io", "lab", "dask-1")
+    started, looked, over = threading.Event(), threading.Event(), threading.Event()
+    request, look = _kube.Cluster.request, _image_openshift._Build._look
+
+    def build(_given: BuildInput) -> Built:
+        started.set()
+        over.wait(10)
+        raise BuildFailed
+
+    def waits(self: _kube.Cluster, method: str, path: str, *rest: t.Any, **more: t.Any) -> bytes:
+        said = request(self, method, path, *rest, **more)
+        if path.endswith("/instantiatebinary"):
+            assert started.wait(5)
+            for status in (before, after):
+                with openshift.edge.lock:
+                    found = openshift.edge.store.get(key)
+                    openshift.edge.store.replace(key, {**found, "status": status})
+                looked.clear()
+                looked.wait(5)
+            raise _kube.ApiError("", 400, answer)
+        return said
+
+    def sees(self: t.Any, name: str) -> JSON | None:
+        found = look(self, name)
+        if found in (before, after):
+            looked.set()
+        return found
+
+    hook.build = build
+    monkeypatch.setattr(_image_openshift, "_PATIENCE", 60)
+    monkeypatch.setattr(_kube.Cluster, "request", waits)
+    monkeypatch.setattr(_image_openshift._Build, "_look", sees)
+    said = module(fails=True)["msg"]
+    over.set()
+    assert message in said
+
+
 @pytest.mark.parametrize("kind", ["BuildConfig", "ImageStream"])
 def test_what_is_not_ours_is_left_alone(module: Module, openshift: FakeOpenShift, tenant: Client, kind: str) -> None:
     metadata = {"name": "dask", "labels": {"app": "other"}}
