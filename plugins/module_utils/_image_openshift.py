@@ -32,7 +32,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery
     Result,
     labelled_versions,
 )
-from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Steps, Telling, last
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import TICK, Steps, Telling, last
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import Registry
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
@@ -333,7 +333,7 @@ class Base:
             found = registry(reference.registry).find(reference)
         except DaskopsError as error:
             # The cluster may reach it all the same.
-            return cls(tagged, tagged, (_moved(text, error.message.rpartition(": ")[0]),))
+            return cls(tagged, tagged, (_moved(text, error.message.rpartition(": ")[0] or error.message),))
         if not found:
             raise DaskopsError(
                 f"The registry {reference.registry} holds no base image '{text}': correct the name in 'base'"
@@ -448,11 +448,9 @@ class _Build:
         while True:
             self._read(name, follow=True)
             status = self._look(name)
-            if status is None:
-                continue
-            if not status:
+            if status == {}:
                 raise explain(self._place, name, {"phase": "deleted by somebody"}, self._log, _AGAIN)
-            if status["phase"] in OVER:
+            if status and status["phase"] in OVER:
                 break
             time.sleep(_POLL)
         self._read(name, follow=False)  # what was missed if the connection has broken
@@ -520,13 +518,17 @@ class _Build:
                 found.put(error)
 
         threading.Thread(target=work, daemon=True).start()
-        quiet = 0
+        quiet, looked = 0, time.monotonic()
         while True:
+            if time.monotonic() - looked > TICK:  # a log may never be silent
+                self._look(name)
+                looked = time.monotonic()
             try:
                 each = found.get(timeout=_POLL)
             except queue.Empty:
                 self._telling.on_tick()
                 status = self._look(name) or {}
+                looked = time.monotonic()
                 quiet = quiet + 1 if until_over and status.get("phase") in OVER else 0
                 if quiet > _HANGING:
                     return

@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import runpy
+import subprocess
+import sys
 import tarfile
 import threading
 import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
@@ -523,3 +527,55 @@ def test_without_the_library_only_openshift_is_refused(module: Module, monkeypat
     assert "kubernetes" in module(fails=True)["msg"]
     said = module(fails=True, registry={"repository": "localhost:9/r"})["msg"]
     assert said.startswith("The registry localhost:9 does not answer")
+
+
+def test_a_build_that_never_stops_talking_is_given_up(
+    module: Module, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_image_openshift, "TICK", 0.2)
+    over = threading.Event()
+
+    def build(given: BuildInput) -> Built:
+        while not over.wait(0.01):
+            given.log("a line\n")
+        raise BuildFailed
+
+    hook.build = build
+    assert "not over after 1 s" in module(timeout=1, fails=True)["msg"]
+    over.set()
+
+
+def test_the_role_hands_the_target_on(openshift: FakeOpenShift, tenant: Client, hook: Hook, tmp_path: Path) -> None:
+    assert tenant
+    hook.build = good
+    kubeconfig = openshift.kubeconfig(tmp_path / "kubeconfig", openshift.login("developer"))
+    target = {
+        "name": "prod",
+        "kubeconfig": str(kubeconfig),
+        "context": "openshift",
+        "namespace": {"name": "lab", "create": False},
+        "registry": {"kind": "openshift", "repository": "team", "pull_secret": ""},
+    }
+    variables = {"image_target": target, "image_base": BASE, "image_build_resources": {"limits": {"memory": "4Gi"}}}
+    tasks = [{"ansible.builtin.debug": {"var": "image_result"}}]
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables, "tasks": tasks}
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(yaml.safe_dump([{**play, "roles": ["daskops.kubernetes.image"]}]))
+    configuration = tmp_path / "ansible.cfg"
+    configuration.touch()
+    env = {**os.environ, "ANSIBLE_CONFIG": str(configuration), "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    env |= {
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv/collections"),
+        "ANSIBLE_HOME": str(tmp_path / "ansible"),
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    }
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(playbook)]
+    for built in (True, False):
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        # What the module tells on its way comes first.
+        results = json.loads(done.stdout[done.stdout.index("{\n") :])["plays"][0]["tasks"][-1]["hosts"]["localhost"]
+        image = results["image_result"]
+        assert (image["built"], image["reference"]) == (built, f"{REGISTRY}/lab/team@{DIGEST}")
+    config = tenant.get(f"{BUILDS}/buildconfigs/team").json()
+    assert config["spec"]["resources"] == {"limits": {"memory": "4Gi"}}
