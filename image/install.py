@@ -153,7 +153,8 @@ def versions() -> None:
         [str(PREFIX / "bin/python"), str(script)], env=env, text=True, check=False, capture_output=True
     )
     if done.returncode:
-        raise Failure(f"dask and distributed cannot be imported: {reason(done.stderr)}")
+        said = done.stderr.strip().rpartition("\n")[2]
+        raise Failure(f"dask and distributed cannot be imported: {reason(said)}")
     print(f"daskops-versions: {done.stdout.strip()}", flush=True)
 
 
