@@ -113,6 +113,7 @@ def user() -> None:
     files = [path for path in files if requirements(path) or path.suffix == ".toml"]
     DELTA.mkdir()
     if not (files or conda["packages"] or conda["pip"]):
+        versions()
         return
     before = snapshot()
     must(BUILD / "install-apt.sh", USER / "apt.txt")
@@ -129,6 +130,7 @@ def user() -> None:
         file.write_text("".join(f"{line}\n" for line in conda["pip"]), encoding="utf-8")
         pip(CONDA if (CONDA / "bin/python").exists() else PREFIX, file)
     register_kernel()
+    versions()
     after = snapshot()
     (DELTA / "opt").mkdir()
     for path in (path for path in after if after[path] != before.get(path)):
@@ -138,6 +140,22 @@ def user() -> None:
     removed = sorted(str(path) for path in before.keys() - after.keys())
     if removed:
         (DELTA / "opt/.removed").write_text("\n".join(removed), encoding="utf-8")
+
+
+def versions() -> None:
+    """Print the versions in Dask's environment, for whoever cannot run the image."""
+    script = USER / "versions.py"
+    if not script.exists():  # a build by hand
+        return
+    # Nothing may be added to what becomes a layer.
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [str(PREFIX / "bin/python"), str(script)], env=env, text=True, check=False, capture_output=True
+    )
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        raise Failure(f"dask and distributed cannot be imported: {reason(said)}")
+    print(f"daskops-versions: {done.stdout.strip()}", flush=True)
 
 
 def snapshot() -> dict[Path, tuple[int, int]]:

@@ -8,9 +8,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import re
+import tarfile
 import tomllib
 import traceback
 import typing as t
@@ -27,6 +30,21 @@ try:
 except ImportError:
     YAML_IMPORT_ERROR = traceback.format_exc()
 
+# Reads the versions that scheduler, workers and clients must agree on; needs dask and distributed to be importable.
+PROBE = """
+import importlib.metadata as m, json, platform
+import dask, distributed
+versions = {"python": platform.python_version()}
+names = "dask distributed jupyterlab cloudpickle msgpack tornado toolz numpy pandas lz4"
+for name in names.split():
+    try:
+        versions[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+print(json.dumps(versions))
+"""
+# What stands before them in the log of a build.
+VERSIONS_MARK = "daskops-versions: "
 # Where the Dockerfile puts the folder of the user's inputs.
 USER_FOLDER = "/build/user"
 # Docker takes these from the environment of the build and leaves them out of the image.
@@ -35,6 +53,8 @@ PROXY_ARGUMENTS = frozenset(
     for upper in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
     for name in (upper, upper.lower())
 )
+# In an archive; packages that are zipped in the build must not be older than 1980.
+_FILE_TIME = 1_767_225_600
 _APT_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?(/[a-z0-9-]+)?")
 _REFERENCE = re.compile(
     r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9._:/-]*?)(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -127,9 +147,25 @@ class Context:
         """The hash of the lock file."""
         return hashlib.sha256(self.files.get("requirements.txt", b"")).hexdigest()
 
+    @property
+    def sent(self) -> dict[str, bytes]:
+        """All files that a builder gets."""
+        return self.files | ({"user/ca.crt": self.authorities} if self.authorities else {})
+
+    def archive(self) -> bytes:
+        """The files as a compressed tar, for a builder elsewhere; the same files make the same archive."""
+        data = io.BytesIO()
+        with gzip.GzipFile(fileobj=data, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+            for name, content in sorted(self.sent.items()):
+                member = tarfile.TarInfo(name)
+                member.size, member.mtime = len(content), _FILE_TIME
+                member.mode = 0o755 if name in self.executable else 0o644
+                tar.addfile(member, io.BytesIO(content))
+        return data.getvalue()
+
     def write(self, folder: Path) -> None:
         """Lay the files out for a builder."""
-        for name, data in (self.files | ({"user/ca.crt": self.authorities} if self.authorities else {})).items():
+        for name, data in self.sent.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
@@ -170,6 +206,7 @@ def make_context(inputs: Inputs) -> Context:
         "user/apt.txt": _lines(inputs.apt_packages),
         "user/pip.txt": _lines(requirements),
         "user/conda.json": json.dumps(described, indent=1).encode(),
+        "user/versions.py": PROBE.lstrip().encode(),
     }
     authorities = b""
     if inputs.ca_bundle:

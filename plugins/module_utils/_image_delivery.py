@@ -20,6 +20,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image import Context, Inputs, Reference, make_context
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Engine, Kind
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import (
+    Credentials,
     Registry,
     RegistryUnreachable,
     docker_credentials,
@@ -37,6 +38,20 @@ class Target:
     kind: str
     repository: str = ""
     cluster: str = ""
+    pull_repository: str = ""
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Those that were given for the registry."""
+        return (self.username, self.password) if self.username and self.password else None
+
+    def pulled(self, reference: str) -> str:
+        """By which name nodes pull what was pushed."""
+        if self.kind != "push" or not self.pull_repository:
+            return reference
+        return f"{self.pull_repository}{reference.removeprefix(self.repository)}"
 
 
 @dataclass(frozen=True)
@@ -78,17 +93,16 @@ def provide(inputs: Inputs, target: Target, engine: Engine, *, check: bool) -> R
         raise DaskopsError("The target's registry names no repository for the image: set its 'repository'")
     context = make_context(inputs)
     base = engine.base(inputs.base)
-    repository = Reference.parse(target.repository)
-    if repository.tag or repository.digest:
-        raise DaskopsError(
-            f"'{target.repository}' is no repository: leave its tag out, which is made from what the image holds"
-        )
+    for name in filter(None, (target.repository, target.pull_repository)):
+        repository = Reference.parse(name)
+        if repository.tag or repository.digest:
+            raise DaskopsError(f"'{name}' is no repository: leave its tag out, which is made from what the image holds")
     tag = f"{target.repository}:{context.tag(base)}"
     content = context.content(base)
 
     kind = Kind(target.cluster, engine) if target.kind == "load" else None
     try:
-        present = _in_nodes(kind, tag) if kind else _in_registry(tag, engine)
+        present = _in_nodes(kind, tag) if kind else _in_registry(tag, target, engine)
     except RegistryUnreachable:
         # Where nothing was made yet, the registry is what would be made first.
         if not check:
@@ -99,15 +113,15 @@ def provide(inputs: Inputs, target: Target, engine: Engine, *, check: bool) -> R
     local = engine.inspect(tag)
     plan = Plan.make(in_target=False, in_engine=bool(local and local.labels.get(CONTENT_LABEL) == content))
     if check:
-        return Result(tag, context.tag(base), built=plan.build, pushed=plan.deliver)
+        return Result(target.pulled(tag), context.tag(base), built=plan.build, pushed=plan.deliver)
     if plan.build:
         _build(context, tag, inputs.base, content, engine)
     if kind:
         kind.load(tag)
         delivered = _in_nodes(kind, tag)
     else:
-        engine.push(tag)
-        delivered = _in_registry(tag, engine)
+        engine.push(tag, target.credentials)
+        delivered = _in_registry(tag, target, engine)
     if not delivered:
         raise DaskopsError(
             f"The image '{tag}' was delivered but is not there: see whether something removes images from the target"
@@ -128,7 +142,7 @@ def check_existing(text: str, target: Target, engine: Engine, *, check: bool) ->
     if target.kind == "load":
         return _load_existing(text, reference, target, engine, check=check)
     try:
-        found = _registry(reference, engine).find(reference)
+        found = _registry(reference, target, engine).find(reference)
     except RegistryUnreachable as error:
         if not reference.digest:
             raise DaskopsError(
@@ -140,7 +154,7 @@ def check_existing(text: str, target: Target, engine: Engine, *, check: bool) ->
         raise DaskopsError(f"The registry {reference.registry} holds no image '{text}': push it, or correct its name")
     name = f"{text.partition('@')[0].removesuffix(f':{reference.tag}') if reference.tag else text.partition('@')[0]}"
     pinned = f"{name}@{found.digest}"
-    versions = _labelled_versions(found.labels)
+    versions = labelled_versions(found.labels)
     warnings: tuple[str, ...] = ()
     if not versions:
         versions, warnings = _cached_versions(pinned, found.digest, engine)
@@ -165,17 +179,19 @@ def _build(context: Context, tag: str, base: str, content: str, engine: Engine) 
     engine.label(tag, labels)
 
 
-def _registry(reference: Reference, engine: Engine) -> Registry:
-    return Registry(reference.registry, docker_credentials(engine.ask))
+def _registry(reference: Reference, target: Target, engine: Engine) -> Registry:
+    own = bool(target.repository) and Reference.parse(target.repository).registry == reference.registry
+    credentials = target.credentials if own and target.kind == "push" else None
+    return Registry(reference.registry, docker_credentials(engine.ask), given=credentials)
 
 
-def _in_registry(tag: str, engine: Engine) -> Result | None:
+def _in_registry(tag: str, target: Target, engine: Engine) -> Result | None:
     reference = Reference.parse(tag)
-    found = _registry(reference, engine).find(reference)
+    found = _registry(reference, target, engine).find(reference)
     if not found:
         return None
-    repository = tag.removesuffix(f":{reference.tag}")
-    return Result(f"{repository}@{found.digest}", reference.tag, found.size_bytes, _labelled_versions(found.labels))
+    pinned = f"{tag.removesuffix(f':{reference.tag}')}@{found.digest}"
+    return Result(target.pulled(pinned), reference.tag, found.size_bytes, labelled_versions(found.labels))
 
 
 def _in_nodes(kind: Kind, tag: str) -> Result | None:
@@ -183,7 +199,7 @@ def _in_nodes(kind: Kind, tag: str) -> Result | None:
     # Nodes know an image that was loaded by its tag only; the tag stands for the content, so it is as good.
     if not found:
         return None
-    return Result(tag, Reference.parse(tag).tag, found.size_bytes, _labelled_versions(found.labels))
+    return Result(tag, Reference.parse(tag).tag, found.size_bytes, labelled_versions(found.labels))
 
 
 def _load_existing(text: str, reference: Reference, target: Target, engine: Engine, *, check: bool) -> Result:
@@ -192,11 +208,11 @@ def _load_existing(text: str, reference: Reference, target: Target, engine: Engi
     local = engine.inspect(text)
     if not local:
         if present:
-            return Result(text, reference.tag, present.size_bytes, _labelled_versions(present.labels))
+            return Result(text, reference.tag, present.size_bytes, labelled_versions(present.labels))
         raise DaskopsError(
             f"The image '{text}' is neither on this machine nor on the nodes: pull it first, or correct its name"
         )
-    versions = _labelled_versions(local.labels)
+    versions = labelled_versions(local.labels)
     warnings: tuple[str, ...] = ()
     if not versions:
         versions, warnings = _cached_versions(text, local.identity, engine)
@@ -206,7 +222,7 @@ def _load_existing(text: str, reference: Reference, target: Target, engine: Engi
     return Result(text, reference.tag, local.size_bytes, versions, pushed=changed, warnings=warnings)
 
 
-def _labelled_versions(labels: t.Mapping[str, str]) -> dict[str, str]:
+def labelled_versions(labels: t.Mapping[str, str]) -> dict[str, str]:
     versions = {name.partition(VERSION_LABEL)[2]: value for name, value in labels.items()}
     return {name: version for name, version in versions.items() if name and version}
 

@@ -20,22 +20,11 @@ from pathlib import Path
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _process
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._image import Reference
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image import PROBE, Reference
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import Credentials, logged_in
 
-# Reads the versions that scheduler, workers and clients must agree on; needs dask and distributed to be importable.
-PROBE = """
-import importlib.metadata as m, json, platform
-import dask, distributed
-versions = {"python": platform.python_version()}
-names = "dask distributed jupyterlab cloudpickle msgpack tornado toolz numpy pandas lz4"
-for name in names.split():
-    try:
-        versions[name] = m.version(name)
-    except m.PackageNotFoundError:
-        pass
-print(json.dumps(versions))
-"""
-_TICK = 10.0
+TICK = 10.0
+_DENIED = r"denied|unauthorized|no basic auth|authentication required|forbidden"
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,7 @@ class Steps:
         """What to tell of a line of output, if anything."""
         if told := re.search(r"daskops: (.*)", line):
             return f"{self.current}: {told[1]}" if self.current else told[1]
-        match = re.match(r"(?:STEP|Step) \d+/\d+ ?: ?(.*)|#\d+ \[[^\]]*\] (.*)", line)
+        match = re.match(r"(?:\[\d+/\d+\] )?(?:STEP|Step) \d+/\d+ ?: ?(.*)|#\d+ \[[^\]]*\] (.*)", line)
         if not match:
             return None
         instruction = _squeeze(match[1] or match[2])
@@ -116,7 +105,7 @@ class Engine:
         found = self.inspect(image) if code == 0 else None
         if not found:
             raise DaskopsError(
-                f"The base image '{image}' is not on this machine and cannot be pulled ({_last(said)}): "
+                f"The base image '{image}' is not on this machine and cannot be pulled ({last(said)}): "
                 "correct its name, or load it into the engine"
             )
         return found
@@ -134,7 +123,7 @@ class Engine:
         named = re.search(r"daskops-error: (.*)", said)
         where = f" at {steps.current}" if steps.current else ""
         if named:
-            raise DaskopsError(f"The image cannot be built: {named[1]}", log=_tail(said))
+            raise DaskopsError(f"The image cannot be built: {named[1]}", log=tail(said))
         raise self.failed(f"build the image{where}", said)
 
     def label(self, tag: str, labels: dict[str, str]) -> None:
@@ -157,7 +146,7 @@ class Engine:
                 raise DaskopsError(
                     f"The image '{image}' cannot be used: it lacks the Python package '{missing[1]}'; "
                     "name an image that holds dask and distributed",
-                    log=_tail(said),
+                    log=tail(said),
                 )
             if not re.search(r"executable file not found|no such file or directory", said):
                 raise self.failed(f"read the versions in the image '{image}'", said)
@@ -165,8 +154,8 @@ class Engine:
             f"The image '{image}' cannot be used: it has no Python; name an image that holds dask and distributed"
         )
 
-    def push(self, tag: str) -> None:
-        """Push a tag, counting its layers."""
+    def push(self, tag: str, credentials: Credentials | None = None) -> None:
+        """Push a tag, counting its layers; by default with the credentials of Docker's configuration."""
         layers: dict[str, bool] = {}
         registry = tag.partition("/")[0]
         what = f"push to {registry}"
@@ -179,12 +168,18 @@ class Engine:
             there = sum(layers.values())
             return f"{what}, {there} of {len(layers)} layers are there" if there else None
 
-        code, said = self.run("push", tag, read=read, begin=what)
+        with logged_in(registry, credentials) as environment:
+            code, said = self.run("push", tag, read=read, begin=what, environment=environment)
         if code == 0:
             return
-        if re.search(r"denied|unauthorized|no basic auth|authentication required|forbidden", said, re.IGNORECASE):
+        if credentials and re.search(_DENIED, said, re.IGNORECASE):
             raise DaskopsError(
-                f"The registry {registry} refuses the push of '{tag}' ({_last(said)}): "
+                f"The registry {registry} refuses the push of '{tag}' by '{credentials[0]}' ({last(said)}): "
+                "correct the registry's username and password, or give that user the right to push"
+            )
+        if re.search(_DENIED, said, re.IGNORECASE):
+            raise DaskopsError(
+                f"The registry {registry} refuses the push of '{tag}' ({last(said)}): "
                 f"log in with 'docker login {registry}' as one who may push"
             )
         raise self.failed(f"push the image '{tag}'", said)
@@ -195,7 +190,7 @@ class Engine:
             code, said = self.run("version", "--format", "{{.Server.Version}}")
         except DaskopsError as error:
             return error.message.partition(":")[0]
-        return f"'{self.command} version' failed ({_last(said)})" if code else ""
+        return f"'{self.command} version' failed ({last(said)})" if code else ""
 
     @staticmethod
     def ask(command: list[str], stdin: str) -> str | None:
@@ -211,9 +206,10 @@ class Engine:
         *arguments: str,
         read: t.Callable[[str], str | None] = lambda _: None,
         begin: str = "",
+        environment: t.Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
         """Run a command of the client, telling how it begins and what its lines mean; return its end and words."""
-        code, said = stream([*self._argv, *arguments], read, self.tell, begin)
+        code, said = stream([*self._argv, *arguments], read, self.tell, begin, environment)
         if code == 127 and said == "":
             raise DaskopsError(
                 f"The command '{self._argv[0]}' was not found: "
@@ -223,7 +219,7 @@ class Engine:
             r"Cannot connect to the Docker daemon|error during connect|Cannot connect to Podman", said
         ):
             raise DaskopsError(
-                f"The Docker engine does not answer ({_last(said)}): start it, or set DOCKER_HOST to one that runs"
+                f"The Docker engine does not answer ({last(said)}): start it, or set DOCKER_HOST to one that runs"
             )
         if code and "permission denied while trying to connect" in said:
             raise DaskopsError(
@@ -233,41 +229,54 @@ class Engine:
 
     def failed(self, what: str, said: str) -> DaskopsError:
         """The error of a command that the client could not carry out."""
-        return DaskopsError(f"'{self.command}' could not {what}: {_last(said)}", log=_tail(said))
+        return DaskopsError(f"'{self.command}' could not {what}: {last(said)}", log=tail(said))
 
 
 def stream(
-    argv: list[str], read: t.Callable[[str], str | None], tell: t.Callable[[str], None], begin: str = ""
+    argv: list[str],
+    read: t.Callable[[str], str | None],
+    tell: t.Callable[[str], None],
+    begin: str = "",
+    environment: t.Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run a command and tell how far it is: what C(read) makes of each line, and every ten seconds that it still runs.
 
     A command that does not exist ends with 127 and no word.
     """
-    told, since = begin, time.monotonic()
-    shown = since
-
-    def on_line(line: str) -> None:
-        nonlocal told, since, shown
-        if (text := read(line)) and text != told:
-            told, since, shown = text, time.monotonic(), time.monotonic()
-            tell(text)
-        else:
-            on_tick()
-
-    def on_tick() -> None:
-        nonlocal shown
-        if told and time.monotonic() - shown >= _TICK:
-            shown = time.monotonic()
-            tell(f"{told}, {shown - since:.0f} s")
-
-    if begin:
-        tell(begin)
+    telling = Telling(tell, begin)
     try:
-        env = os.environ | {"BUILDKIT_PROGRESS": "plain"}
-        code, said = _process.stream(argv, on_line, env=env, tick=_TICK, on_tick=on_tick)
+        env = os.environ | {"BUILDKIT_PROGRESS": "plain", **(environment or {})}
+        code, said = _process.stream(
+            argv, lambda line: telling.on_line(read(line)), env=env, tick=TICK, on_tick=telling.on_tick
+        )
     except (FileNotFoundError, PermissionError):
         return 127, ""
     return code, "\n".join(said)
+
+
+class Telling:
+    """Tells what is being done, and every ten seconds that it still is."""
+
+    def __init__(self, tell: t.Callable[[str], None], begin: str = "") -> None:
+        self._tell = tell
+        self._told = ""
+        self._since = self._shown = time.monotonic()
+        self.on_line(begin)
+
+    def on_line(self, text: str | None) -> None:
+        """Tell C(text) if there is any and it is new."""
+        if text and text != self._told:
+            self._told = text
+            self._since = self._shown = time.monotonic()
+            self._tell(text)
+        else:
+            self.on_tick()
+
+    def on_tick(self) -> None:
+        """Tell again if that was long ago."""
+        if self._told and time.monotonic() - self._shown >= TICK:
+            self._shown = time.monotonic()
+            self._tell(f"{self._told}, {self._shown - self._since:.0f} s")
 
 
 class Kind:
@@ -314,7 +323,7 @@ class Kind:
         if code == 127 and said == "":
             raise DaskopsError("The command 'kind' was not found: install it, or give the target a registry")
         if code:
-            raise DaskopsError(f"'kind {' '.join(arguments)}' failed: {_last(said)}", log=_tail(said))
+            raise DaskopsError(f"'kind {' '.join(arguments)}' failed: {last(said)}", log=tail(said))
         return said
 
 
@@ -322,11 +331,11 @@ def _squeeze(instruction: str) -> str:
     return "".join(instruction.split())
 
 
-def _tail(said: str) -> str:
+def tail(said: str) -> str:
     return "\n".join(said.splitlines()[-40:])
 
 
-def _last(said: str) -> str:
+def last(said: str) -> str:
     """The last line that says something."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return (

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import platform
 import re
 import ssl
+import tempfile
 import typing as t
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -52,9 +54,17 @@ class RegistryUnreachable(DaskopsError):
 class Registry:
     """One registry, reached the way Docker reaches it: TLS, but plain HTTP for one on this machine."""
 
-    def __init__(self, host: str, credentials: t.Callable[[str], Credentials | None], timeout: float = 10) -> None:
+    def __init__(
+        self,
+        host: str,
+        credentials: t.Callable[[str], Credentials | None],
+        timeout: float = 10,
+        given: Credentials | None = None,
+    ) -> None:
+        """C(credentials) looks them up in Docker's configuration, unless they are C(given)."""
         self.host = host
-        self._credentials = credentials
+        self._given = given
+        self._credentials = (lambda _: given) if given else credentials
         self._timeout = timeout
         self._authorization: str | None = None
         self._local = re.fullmatch(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", host) is not None
@@ -155,6 +165,11 @@ class Registry:
         return f"Bearer {answer.get('token') or answer.get('access_token')}"
 
     def _refused(self, repository: str, error: HTTPError) -> DaskopsError:
+        if self._given:
+            return DaskopsError(
+                f"The registry {self.host} refuses access to '{repository}' by '{self._given[0]}' (HTTP {error.code}): "
+                "correct the registry's username and password, or give that user the right to pull"
+            )
         known = (
             "with the credentials of Docker's configuration" if self._credentials(self.host) else "without credentials"
         )
@@ -166,14 +181,10 @@ class Registry:
 
 def docker_credentials(run: t.Callable[[list[str], str], str | None]) -> t.Callable[[str], Credentials | None]:
     """A look-up of credentials in Docker's configuration; C(run) runs a credential helper with its input."""
-    path = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser() / "config.json"
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        config = {}
+    config = _read_config(_config_folder())
 
     def find(host: str) -> Credentials | None:
-        name = "https://index.docker.io/v1/" if host == "docker.io" else host
+        name = _name_in_config(host)
         helper = config.get("credHelpers", {}).get(name) or config.get("credsStore")
         if helper and (said := run([f"docker-credential-{helper}", "get"], name)):
             answer = json.loads(said)
@@ -186,6 +197,53 @@ def docker_credentials(run: t.Callable[[list[str], str], str | None]) -> t.Calla
         return user, secret
 
     return find
+
+
+@contextlib.contextmanager
+def logged_in(host: str, credentials: Credentials | None) -> t.Iterator[dict[str, str]]:
+    """An environment in which Docker's client knows these credentials beside the user's own; they are gone after it."""
+    if credentials is None:
+        yield {}
+        return
+    own = _config_folder()
+    with tempfile.TemporaryDirectory(prefix="daskops-docker-") as folder:
+        # Its plugins and its contexts, by which it finds the engine, are beside the file.
+        for entry in own.iterdir() if own.is_dir() else ():
+            if entry.name != "config.json":
+                Path(folder, entry.name).symlink_to(entry.resolve())
+        file = Path(folder, "config.json")
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(merged_config(_read_config(own), host, credentials)), encoding="utf-8")
+        yield {"DOCKER_CONFIG": folder, "REGISTRY_AUTH_FILE": str(file)}  # the latter is podman's
+
+
+def merged_config(config: dict[str, t.Any], host: str, credentials: Credentials) -> dict[str, t.Any]:
+    """Docker's configuration with credentials for one registry, which no helper may go before."""
+    name = _name_in_config(host)
+    auths = dict(config.get("auths", {}))
+    helpers = {known: helper for known, helper in config.get("credHelpers", {}).items() if known != name}
+    merged = {key: value for key, value in config.items() if key not in ("auths", "credHelpers", "credsStore")}
+    if store := config.get("credsStore"):
+        # With a store, what stands in the file is not read: those that are in it are asked for by name instead.
+        helpers = {known: store for known in auths if known != name and not auths[known].get("auth")} | helpers
+    auths[name] = {"auth": base64.b64encode(":".join(credentials).encode()).decode()}
+    return merged | {"auths": auths} | ({"credHelpers": helpers} if helpers else {})
+
+
+def _config_folder() -> Path:
+    return Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
+
+
+def _read_config(folder: Path) -> dict[str, t.Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _name_in_config(host: str) -> str:
+    return "https://index.docker.io/v1/" if host == "docker.io" else host
 
 
 def _for_this_machine(manifests: list[dict[str, t.Any]]) -> str:

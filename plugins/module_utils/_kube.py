@@ -144,8 +144,37 @@ class Cluster:
         body: bytes | None = None,
         content_type: str = "application/json",
         query: dict[str, str] | None = None,
+        timeout: float = 30,
     ) -> bytes:
-        """The raw answer to one request."""
+        """The raw answer to one request, which may keep silent for C(timeout) seconds."""
+        return t.cast("bytes", self._ask(method, path, body, content_type, query, timeout).data)
+
+    def lines(self, path: str, timeout: float, **query: str) -> t.Iterator[str]:
+        """The lines of an answer that is followed while it is written; it ends where the connection does."""
+        answer = self._ask("GET", path, None, "", query, timeout, preload_content=False)
+        rest = b""
+        try:
+            for part in answer.stream(2**16):
+                *whole, rest = (rest + part).split(b"\n")
+                for line in whole:
+                    yield line.decode(errors="replace").rstrip("\r")
+        except urllib3.exceptions.HTTPError:
+            return  # what has not come whole comes again to who asks again
+        finally:
+            answer.close()
+        if rest:
+            yield rest.decode(errors="replace")
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        content_type: str,
+        query: dict[str, str] | None,
+        timeout: float,
+        **options: t.Any,
+    ) -> t.Any:
         headers = urllib3.HTTPHeaderDict({"Accept": "application/json, */*", **self._credentials()})
         if body is not None:
             headers["Content-Type"] = content_type
@@ -156,13 +185,19 @@ class Cluster:
         url = self.url + path + (f"?{urlencode(query)}" if query else "")
         try:
             answer = self._client.rest_client.pool_manager.request(
-                method, url, body=body, headers=headers, retries=False, timeout=urllib3.Timeout(connect=5, read=30)
+                method,
+                url,
+                body=body,
+                headers=headers,
+                retries=False,
+                timeout=urllib3.Timeout(connect=5, read=timeout),
+                **options,
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unreachable(_why_unreachable(self.name, self.url, error)) from error
         if answer.status >= 300:
             raise self._refusal(method, path, answer.status, answer.data)
-        return answer.data
+        return answer
 
     def logs(self, namespace: str, pod: str, container: str, lines: int = 20, previous: bool = False) -> list[str]:
         """The last lines that a container has written; empty if it has none yet."""

@@ -11,12 +11,20 @@ short_description: One image for scheduler, workers and notebook, built and brou
 version_added: "1.0.0"
 description:
   - Builds an image from a build context and the user's own packages, and pushes it to a registry or loads it into a
-    kind cluster.
+    kind cluster. Or has OpenShift build it, for which no Docker engine is needed.
   - The image's tag is a hash of all that decides what it holds, which is the files of O(context), the packages, the
     environment file, the build arguments and the identity of O(base). When the registry has that tag, nothing is built
     or pushed.
   - Or checks that an image that exists can be used, when O(reference) names one.
-  - Credentials are those of Docker's configuration, with its credential helpers.
+  - Credentials for registries are those of Docker's configuration, with its credential helpers, unless
+    O(registry.username) and O(registry.password) are given.
+  - With O(registry.kind=openshift) the image is built by a BuildConfig and kept in an ImageStream, both of the name
+    O(registry.repository). They are made when they are missing. Those that do not carry the label
+    C(app.kubernetes.io/managed-by=daskops), and a BuildConfig that somebody else has changed, are refused. Images
+    that were built before stay in the ImageStream.
+  - The options that tell how a cluster is reached count for O(registry.kind=openshift) only. Because O(context) is
+    something else here, the module is not in the action group C(daskops.kubernetes.dask), and a context of the
+    kubeconfig is O(kube_context).
 author: daskops.kubernetes contributors (@daskops)
 options:
   reference:
@@ -25,12 +33,15 @@ options:
       - Where only the cluster reaches its registry, give its digest. It is then taken as it is.
     type: str
   context:
-    description: Folder with the Dockerfile. Required unless O(reference) is given.
+    description:
+      - Folder with the Dockerfile, not a context of the kubeconfig. Required unless O(reference) is given.
     type: path
   base:
     description:
       - Debian image to build on. It is pulled when the engine lacks it, in check mode too, as the tag depends on it.
       - With a digest the tag is the same on every machine, and an image that the registry has needs no engine at all.
+      - With O(registry.kind=openshift) its registry is asked for the digest. If that does not answer, a warning says
+        that it will not be noticed when the name comes to mean another image.
     type: str
     default: debian:bookworm-slim
   apt_packages:
@@ -66,13 +77,14 @@ options:
     description:
       - Build arguments. The Dockerfile of this collection knows C(PIP_INDEX_URL), an index to use instead of PyPI.
       - C(HTTP_PROXY), C(HTTPS_PROXY) and C(NO_PROXY) do not become part of the image or of its tag.
+      - With O(registry.kind=openshift) they can be read in the BuildConfig by whoever may see that.
     type: dict
     default: {}
   ca_bundle:
     description:
       - File with certificates, in PEM form, of authorities that downloads of Python and conda packages have to trust
         beside Debian's.
-      - It does not become part of the image.
+      - It does not become part of the image. It is sent with the build context, to OpenShift as well.
     type: path
   tag_prefix:
     description: What the tag begins with.
@@ -87,26 +99,70 @@ options:
         description:
           - V(push) pushes to a registry.
           - V(load) copies to the nodes of a kind cluster that has none. They know an image by its tag only.
+          - V(openshift) has OpenShift build the image and keep it in its own registry.
           - V(none) brings the image nowhere. Give a O(reference).
         type: str
-        choices: [push, load, none]
+        choices: [push, load, openshift, none]
         default: push
       repository:
-        description: The image's name without its tag. Required unless a O(reference) is given.
+        description:
+          - The image's name without its tag. Required unless a O(reference) is given.
+          - With O(registry.kind=openshift) the name of the ImageStream, by default C(dask).
         type: str
         default: ""
       cluster:
         description: Name of the kind cluster, for V(load).
         type: str
         default: ""
+      pull_repository:
+        description:
+          - The name, without a tag, by which the nodes pull what was pushed, if that is another one. An OpenShift
+            registry that is exposed by a Route, for instance, is inside the cluster
+            C(image-registry.openshift-image-registry.svc:5000).
+          - RV(image.reference) is then under this name.
+        type: str
+        default: ""
+      username:
+        description:
+          - User at the registry, to look for the image and to push it. For OpenShift's registry that is anything, with
+            a token as the password.
+          - By default the credentials of Docker's configuration.
+        type: str
+      password:
+        description: Password at the registry. It never stands on a command line.
+        type: str
   docker_command:
     description: The command that builds, runs and pushes, with its options. C(podman) takes the same commands.
     type: str
     default: docker
+  kube_context:
+    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT).
+    type: str
+  target:
+    description:
+      - What the cluster is called in messages.
+      - By default the kubeconfig's context or the API server's URL.
+    type: str
+  namespace:
+    description: Namespace of ImageStream and BuildConfig. Required for O(registry.kind=openshift).
+    type: str
+  timeout:
+    description:
+      - Seconds that a build in OpenShift may take, from its upload on. It is cancelled after them.
+    type: int
+    default: 1800
+  build_resources:
+    description:
+      - Resources of the pod that builds in OpenShift, as in C(spec.resources) of a BuildConfig, with C(requests) and
+        C(limits).
+    type: dict
+    default: {}
 requirements:
   - docker (client and a running engine), or a command that takes its place, to build
   - PyYAML (Python library), for an C(environment.yml)
+  - the Python library kubernetes for O(registry.kind=openshift) only
 extends_documentation_fragment:
+  - daskops.kubernetes._auth
   - daskops.kubernetes._attributes
 attributes:
   check_mode:
@@ -125,6 +181,28 @@ EXAMPLES = r"""
     pip_packages: ["xarray>=2026.1"]
     registry:
       repository: localhost:5001/dask
+
+- name: An image that OpenShift builds
+  daskops.kubernetes.dask_image:
+    context: image
+    base: docker.io/library/debian:bookworm-slim
+    registry:
+      kind: openshift
+    kubeconfig: ~/.kube/openshift.yaml
+    kube_context: team
+    namespace: dask
+    build_resources:
+      requests: {cpu: "1", memory: 2Gi}
+      limits: {cpu: "2", memory: 4Gi}
+
+- name: An image for OpenShift that is built here
+  daskops.kubernetes.dask_image:
+    context: image
+    registry:
+      repository: registry.apps.example.com/dask/dask
+      pull_repository: image-registry.openshift-image-registry.svc:5000/dask/dask
+      username: builder
+      password: "{{ token }}"
 
 - name: An image that exists
   daskops.kubernetes.dask_image:
@@ -158,19 +236,20 @@ image:
         - Versions of python, dask, distributed, jupyterlab and other packages that scheduler, workers and clients have
           to agree on.
         - Empty when they can be known only when the image runs, which a warning says.
+        - After a build in OpenShift they are what the build has said in its log, which the ImageStream keeps.
       type: dict
       sample: {dask: 2026.8.0, distributed: 2026.8.0, jupyterlab: 4.6.6, python: 3.11.2}
     built:
       description: Whether it was built.
       type: bool
     pushed:
-      description: Whether it was pushed or loaded.
+      description: Whether it was pushed or loaded, be it by OpenShift.
       type: bool
     seconds:
       description: Seconds that all of this took.
       type: float
 log:
-  description: The end of what the builder said.
+  description: The end of what the builder said, or of the log of a build in OpenShift.
   returned: when the builder failed
   type: str
 """
@@ -179,6 +258,10 @@ import typing as t
 from dataclasses import asdict
 from pathlib import Path
 
+from ansible.module_utils.basic import env_fallback, missing_required_lib
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift, _kube
+from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH
+from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image import YAML_IMPORT_ERROR, Inputs
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import (
     Result,
@@ -187,6 +270,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery
     provide,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Engine
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import Registry, docker_credentials
 from ansible_collections.daskops.kubernetes.plugins.module_utils._module import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
 
@@ -195,6 +279,7 @@ if t.TYPE_CHECKING:
 
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    **AUTH,
     "reference": {"type": "str"},
     "context": {"type": "path"},
     "base": {"type": "str", "default": "debian:bookworm-slim"},
@@ -210,18 +295,31 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
         "type": "dict",
         "required": True,
         "options": {
-            "kind": {"type": "str", "choices": ["push", "load", "none"], "default": "push"},
+            "kind": {"type": "str", "choices": ["push", "load", "openshift", "none"], "default": "push"},
             "repository": {"type": "str", "default": ""},
             "cluster": {"type": "str", "default": ""},
+            "pull_repository": {"type": "str", "default": ""},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
         },
+        "required_together": [("username", "password")],
     },
     "docker_command": {"type": "str", "default": "docker"},
+    "kube_context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+    "target": {"type": "str"},
+    "namespace": {"type": "str"},
+    "timeout": {"type": "int", "default": 1800},
+    "build_resources": {"type": "dict", "default": {}},
 }
 
 
 def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     """Do what the parameters say."""
-    engine = Engine(params["docker_command"], lambda text: progress.say(f"image: {text}"))
+
+    def tell(text: str) -> None:
+        progress.say(f"image: {text}")
+
+    engine = Engine(params["docker_command"], tell)
     target = Target(**params["registry"])
     if params["reference"]:
         return check_existing(params["reference"], target, engine, check=check)
@@ -237,11 +335,27 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
         ca_bundle=Path(params["ca_bundle"]) if params["ca_bundle"] else None,
         tag_prefix=params["tag_prefix"],
     )
-    return provide(inputs, target, engine, check=check)
+    if target.kind != "openshift":
+        return provide(inputs, target, engine, check=check)
+    if not params["namespace"]:
+        raise DaskopsError("The image is to be built by OpenShift, and no namespace is named: set 'namespace'")
+    cluster = _kube.Cluster({**params, "context": params["kube_context"]}, params["target"])
+    return _image_openshift.provide(
+        inputs,
+        _image_openshift.Place(cluster.name, params["namespace"], target.repository or "dask"),
+        _image_openshift.Builder(cluster, tell, params["timeout"]),
+        lambda host: Registry(host, docker_credentials(engine.ask)),
+        resources=params["build_resources"],
+        check=check,
+    )
 
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Run, and report."""
+    if module.params["registry"]["kind"] == "openshift" and not module.params["reference"]:
+        if _kube.KUBERNETES_IMPORT_ERROR:
+            module.fail_json(msg=missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
+        module.no_log_values -= _kube.public_values(module.params["kubeconfig"])
     progress = Progress()
     result = run(module.params, check=module.check_mode, progress=progress)
     for warning in result.warnings:

@@ -33,7 +33,10 @@ def documentation(module: str) -> dict[str, t.Any]:
 
 
 def reaches_a_cluster(module: str) -> bool:
-    return f"{COLLECTION}._auth" in documentation(module)["extends_documentation_fragment"]
+    """Whether a group's defaults can be for it: where C(context) is a folder, the group's would be taken for one."""
+    found = documentation(module)
+    kubeconfigs = found["options"].get("context", {"type": "str"})["type"] == "str"
+    return f"{COLLECTION}._auth" in found["extends_documentation_fragment"] and kubeconfigs
 
 
 def reaches_google(module: str) -> bool:

@@ -10,7 +10,7 @@ import tarfile
 import threading
 import traceback
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.fakes.openshift.errors import JSON, ApiError, invalid
 from tests.fakes.openshift.images import STREAMS, Images
@@ -56,7 +56,8 @@ class Built:
 
     digest: str
     reference: str = ""
-    labels: t.Mapping[str, str] | None = None  # of the image, besides those that the output asks for
+    labels: t.Mapping[str, str] = field(default_factory=dict)  # of the image, besides those that the output asks for
+    size: int = 0
 
 
 class BuildFailed(Exception):
@@ -158,13 +159,13 @@ class Builds:
         spec["source"] = {**source, "type": source.get("type") or kind}
         if spec["source"]["type"] == "Binary":
             spec["source"]["binary"] = source.get("binary") or {}
-        for field in ("output", "resources", "postCommit"):
-            spec.setdefault(field, {})
+        for part in ("output", "resources", "postCommit"):
+            spec.setdefault(part, {})
         spec.setdefault("nodeSelector", None)
         spec["runPolicy"] = spec.get("runPolicy") or "Serial"
         spec["triggers"] = spec.get("triggers") or []
-        for field in ("successfulBuildsHistoryLimit", "failedBuildsHistoryLimit"):
-            spec.setdefault(field, 5)
+        for limit in ("successfulBuildsHistoryLimit", "failedBuildsHistoryLimit"):
+            spec.setdefault(limit, 5)
         config["status"] = config.get("status") or {"lastVersion": 0}
         return config
 
@@ -224,7 +225,8 @@ class Builds:
             except ApiError:
                 problem = "InvalidImageReference"
         if output.get("kind") == "ImageStreamTag":
-            if self._store.find((STREAMS, namespace, output["name"].partition(":")[0])) is None:
+            stream = self._store.find((STREAMS, namespace, output["name"].partition(":")[0]))
+            if stream is None or not stream["status"]["dockerImageRepository"]:
                 problem = "InvalidOutputReference"
             tag = output["name"].partition(":")[2] or "latest"
             reference = f"{self._images.repository(namespace, output['name'])}:{tag}"
@@ -262,8 +264,8 @@ class Builds:
                         raise BuildFailed  # which is not what it will be called
                     reference = built.reference or f"{repository}@{built.digest}"
                     asked = (given.spec.get("output") or {}).get("imageLabels") or []
-                    labels = {**(built.labels or {}), **{each["name"]: each.get("value", "") for each in asked}}
-                    self._images.pushed(given.namespace, name, built.digest, reference, labels)
+                    labels = {**built.labels, **{each["name"]: each.get("value", "") for each in asked}}
+                    self._images.pushed(given.namespace, name, built.digest, reference, labels, built.size)
         except BuildFailed as failure:
             status = {"phase": "Failed", **_failure(failure.reason), "message": str(failure)}
         except ApiError:  # the stream was deleted meanwhile

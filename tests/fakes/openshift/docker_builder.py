@@ -79,7 +79,8 @@ class DockerBuilder:
             digest = match[1]
             given.log("Push successful\n")
         image = self._inspect(reference)
-        return Built(digest or image["Id"], labels=(image.get("Config") or {}).get("Labels") or {})
+        labels = (image.get("Config") or {}).get("Labels") or {}
+        return Built(digest or image["Id"], labels=labels, size=image.get("Size") or 0)
 
     # What is built.
 

@@ -13,6 +13,7 @@ from tests.fakes.openshift.store import Key, Store, now
 GROUP = "image.openshift.io"
 STREAMS = f"imagestreams.{GROUP}"
 TAGS = f"imagestreamtags.{GROUP}"
+_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 class Images:
@@ -21,7 +22,7 @@ class Images:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
-        self._labels: dict[str, dict[str, str]] = {}  # of images that were pushed, by digest
+        self._pushed: dict[str, tuple[dict[str, str], int]] = {}  # labels and size of an image, by digest
 
     def completed(self, stream: JSON, namespace: str) -> JSON:
         """A stream as it is stored: with defaults, and with tags of its specification that name an image elsewhere."""
@@ -30,7 +31,8 @@ class Images:
         stream["spec"] = spec
         status = stream.get("status") or {}
         name = stream["metadata"]["name"]
-        status["dockerImageRepository"] = f"{self._settings.registry}/{namespace}/{name}"
+        registry = self._settings.registry
+        status["dockerImageRepository"] = f"{registry}/{namespace}/{name}" if registry else ""
         if self._settings.public_registry:
             status["publicDockerImageRepository"] = f"{self._settings.public_registry}/{namespace}/{name}"
         stream["status"] = status
@@ -43,9 +45,11 @@ class Images:
                 _point(stream, tag["name"], source["name"], source["name"].partition("@")[2])
         return stream
 
-    def pushed(self, namespace: str, name: str, digest: str, reference: str, labels: t.Mapping[str, str]) -> JSON:
+    def pushed(
+        self, namespace: str, name: str, digest: str, reference: str, labels: t.Mapping[str, str], size: int
+    ) -> JSON:
         """Let a tag point to what was pushed; C(name) is stream:tag."""
-        self._labels[digest] = dict(labels)
+        self._pushed[digest] = (dict(labels), size)
         stream_name, _colon, tag = name.partition(":")
         key = (STREAMS, namespace, stream_name)
         stream = self._store.get(key)
@@ -87,6 +91,7 @@ class Images:
             if not tag["items"]:
                 continue
             latest = tag["items"][0]
+            labels, size = self._pushed.get(latest["image"], ({}, 0))
             spec = next((each for each in stream["spec"].get("tags") or [] if each["name"] == tag["tag"]), None)
             metadata = {key: stream["metadata"][key] for key in ("namespace", "uid", "resourceVersion")}
             metadata |= {"name": f"{stream['metadata']['name']}:{tag['tag']}", "creationTimestamp": latest["created"]}
@@ -101,12 +106,14 @@ class Images:
                     "image": {
                         "metadata": {"name": latest["image"], "creationTimestamp": latest["created"]},
                         "dockerImageReference": latest["dockerImageReference"],
-                        "dockerImageMetadataVersion": "1.0",
                         "dockerImageMetadata": {
                             "kind": "DockerImage",
                             "apiVersion": "image.openshift.io/1.0",
-                            "Config": {"Labels": self._labels.get(latest["image"], {})},
+                            "Size": size,
+                            "Config": {"Labels": labels},
                         },
+                        "dockerImageMetadataVersion": "1.0",
+                        "dockerImageLayers": [{"name": latest["image"], "size": size, "mediaType": _LAYER}],
                     },
                 }
             )

@@ -179,8 +179,11 @@ class _Handler(BaseHTTPRequestHandler):
             if data:
                 self.wfile.write(data)
                 continue
-            if self.connection in _readable(self.connection, upstream) and _receive(self.connection) is not None:
-                return False  # it is gone, or says something where nothing is to be said
+            ready = _readable(self.connection, upstream)
+            if self.connection in ready and upstream not in ready and not _readable(upstream, seconds=2.0):
+                # It is gone, if this is not its next request: whoever has read an answer to its end may be faster than
+                # the API server, which closes its connection then.
+                return False
 
 
 def _body(reader: t.Any, headers: Message) -> bytes:
@@ -242,7 +245,7 @@ def _receive(source: socket.socket) -> bytes | None:
         source.settimeout(None)
 
 
-def _readable(*sources: socket.socket) -> list[socket.socket]:
-    """Wait until there may be something to read."""
+def _readable(*sources: socket.socket, seconds: float = 30.0) -> list[socket.socket]:
+    """Wait until there may be something to read, but not for ever."""
     waiting: list[socket.socket] = [each for each in sources if isinstance(each, ssl.SSLSocket) and each.pending()]
-    return waiting or select.select(sources, [], [], 30.0)[0]
+    return waiting or select.select(sources, [], [], seconds)[0]

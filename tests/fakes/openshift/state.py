@@ -26,7 +26,7 @@ class Settings:
     impersonate: bool = True  # or forward the tokens, which the API server then has to believe: see oauth.py
     address: str = "127.0.0.1"  # where to listen
     names: tuple[str, ...] = ()  # further names and addresses by which it is reached
-    registry: str = "image-registry.openshift-image-registry.svc:5000"
+    registry: str = "image-registry.openshift-image-registry.svc:5000"  # empty if the cluster has none
     push_registry: str = ""  # by which host:port a builder reaches the registry, if not by that name
     public_registry: str = ""  # by which host the registry is reached from outside, if it is exposed
     request_message: str = "You may not request a new project via this API."

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import typing as t
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._image import (
     make_context,
     read_environment,
 )
-from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import Plan
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import Plan, Target
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -269,3 +271,33 @@ def test_a_context_without_dockerfile_is_refused(inputs: Inputs) -> None:
 )
 def test_only_what_is_missing_is_done(in_target: bool, in_engine: bool, expected: Plan) -> None:
     assert Plan.make(in_target=in_target, in_engine=in_engine) == expected
+
+
+def test_the_archive_is_the_context_and_always_the_same(inputs: Inputs, tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----")
+    (inputs.context / "requirements.txt").chmod(0o755)
+    context = make_context(replace(inputs, ca_bundle=bundle))
+    archive = context.archive()
+    assert archive == context.archive()
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        members = {member.name: member for member in tar.getmembers()}
+    assert set(members) == {*context.files, "user/ca.crt"}
+    assert (members["requirements.txt"].mode, members["Dockerfile"].mode) == (0o755, 0o644)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (Target("push", "r.example.com/a"), "r.example.com/a@x"),
+        (Target("push", "r.example.com/a", pull_repository="svc:5000/ns/a"), "svc:5000/ns/a@x"),
+        (Target("load", "r.example.com/a", pull_repository="svc:5000/ns/a"), "r.example.com/a@x"),
+    ],
+)
+def test_an_image_is_named_as_nodes_pull_it(target: Target, expected: str) -> None:
+    assert target.pulled("r.example.com/a@x") == expected
+
+
+def test_credentials_are_a_name_and_a_password() -> None:
+    assert Target("push", username="u", password="p").credentials == ("u", "p")
+    assert Target("push").credentials is None

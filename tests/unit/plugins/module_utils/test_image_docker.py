@@ -69,6 +69,7 @@ def test_titles_are_single_comments_in_small_letters_above_run_and_copy(steps: S
     [
         ("Step 3/7 : RUN apt-get update     && apt-get install python3", "step 1 of 2, install Python"),
         ("STEP 7/7: RUN /build/install lock", "step 2 of 2, install the packages"),
+        ("[2/2] STEP 3/3: RUN /build/install lock", "step 2 of 2, install the packages"),
         ("#7 [stage-1 3/3] RUN /build/install lock", "step 2 of 2, install the packages"),
         ("Step 6/7 : COPY --from=python /a /b", None),
         ("#7 1.234 something else", None),
@@ -92,7 +93,7 @@ def test_the_dockerfile_of_the_collection_has_titles() -> None:
 
 
 def test_a_command_that_runs_long_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_image_docker, "_TICK", 0.1)
+    monkeypatch.setattr(_image_docker, "TICK", 0.1)
     told: list[str] = []
     script = "import time; print('go', flush=True); time.sleep(0.35); print('end')"
     code, said = stream(
@@ -165,6 +166,42 @@ def test_a_push_that_fails_otherwise_keeps_the_words(fake: t.Any) -> None:
     with pytest.raises(DaskopsError, match=r"could not push the image .*: no space left") as caught:
         fake({"push": (1, "first\nno space left on device")}).push("r.example/x:1")
     assert caught.value.details["log"] == "first\nno space left on device"
+
+
+def test_given_credentials_are_only_in_a_folder_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own"
+    (own / "cli-plugins").mkdir(parents=True)
+    (own / "config.json").write_text(json.dumps({"auths": {"other.example.com": {"auth": "eDp5"}}, "proxies": {}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(own))
+    script, noted = tmp_path / "client", tmp_path / "noted"
+    script.write_text(
+        f"#!{sys.executable}\nimport json, os, pathlib, sys\n"
+        "folder = pathlib.Path(os.environ['DOCKER_CONFIG'])\n"
+        "file = folder / 'config.json'\n"
+        "seen = {'argv': sys.argv[1:], 'folder': str(folder), 'config': json.loads(file.read_text()),"
+        " 'mode': oct(file.stat().st_mode), 'plugins': (folder / 'cli-plugins').is_dir()}\n"
+        f"pathlib.Path({str(noted)!r}).write_text(json.dumps(seen))\n"
+    )
+    script.chmod(0o755)
+    Engine(str(script)).push("r.example.com/x:1", ("builder", "secret"))
+    seen = json.loads(noted.read_text())
+    assert seen["argv"] == ["push", "r.example.com/x:1"]
+    assert seen["config"] == {
+        "auths": {"other.example.com": {"auth": "eDp5"}, "r.example.com": {"auth": "YnVpbGRlcjpzZWNyZXQ="}},
+        "proxies": {},
+    }
+    assert seen["mode"].endswith("600")
+    assert seen["plugins"]
+    assert seen["folder"] != str(own)
+    assert not Path(seen["folder"]).exists()
+
+
+def test_a_push_that_is_refused_to_given_credentials_names_the_user(fake: t.Any) -> None:
+    engine = fake({"push": (1, "unauthorized: authentication required")})
+    with pytest.raises(
+        DaskopsError, match=r"refuses the push of 'r\.example/x:1' by 'builder' .*correct the registry's"
+    ):
+        engine.push("r.example/x:1", ("builder", "secret"))
 
 
 def test_layers_are_counted(tmp_path: Path) -> None:

@@ -7,20 +7,26 @@ import base64
 import json
 import platform
 import socket
+import sys
 import threading
 import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._image import Reference
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image import Inputs, Reference, make_context
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import Target, provide
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Engine
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import (
     Registry,
     RegistryUnreachable,
     RemoteImage,
     docker_credentials,
+    logged_in,
+    merged_config,
 )
 
+DIGEST = f"sha256:{'d' * 64}"
 MANIFEST = {"config": {"digest": "sha256:c", "size": 100}, "layers": [{"size": 1000}, {"size": 2000}]}
 CONFIG = {"config": {"Labels": {"io.daskops.version.dask": "2026.8.0"}}}
 if t.TYPE_CHECKING:
@@ -193,3 +199,88 @@ def test_a_credential_helper_is_asked(configure: t.Callable[[t.Any], None]) -> N
 def test_without_a_configuration_there_are_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nowhere"))
     assert docker_credentials(lambda _command, _stdin: None)("r.example") is None
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, {}),
+        ({"auths": {"r.example.com": {"auth": "eDp5"}}, "currentContext": "far"}, {"currentContext": "far"}),
+        ({"credHelpers": {"r.example.com": "gcloud"}}, {}),
+        (
+            {"credHelpers": {"r.example.com": "a", "other.example.com": "b"}},
+            {"credHelpers": {"other.example.com": "b"}},
+        ),
+    ],
+)
+def test_given_credentials_go_before_the_user_s(config: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
+    entry = {"r.example.com": {"auth": "dTpw"}}
+    assert merged_config(config, "r.example.com", ("u", "p")) == {"auths": entry, **expected}
+
+
+def test_what_is_in_a_store_is_still_found_there() -> None:
+    config = {"credsStore": "pass", "auths": {"r.example.com": {}, "other.example.com": {}}}
+    merged = merged_config(config, "r.example.com", ("u", "p"))
+    assert merged["credHelpers"] == {"other.example.com": "pass"}
+    assert "credsStore" not in merged
+    assert merged["auths"]["r.example.com"] == {"auth": "dTpw"}
+
+
+def test_docker_hub_has_a_name_of_its_own() -> None:
+    assert list(merged_config({}, "docker.io", ("u", "p"))["auths"]) == ["https://index.docker.io/v1/"]
+
+
+def test_without_credentials_the_environment_is_the_user_s() -> None:
+    with logged_in("r.example.com", None) as environment:
+        assert environment == {}
+
+
+def test_given_credentials_that_are_refused_are_one_sentence(fake: Fake) -> None:
+    fake.serve("/v2/a/b/manifests/1", {}, 401, WWW_Authenticate='Basic realm="x"')
+    registry = Registry(fake.host, lambda _: None, timeout=2, given=("builder", "secret"))
+    with pytest.raises(DaskopsError, match=r"refuses access to 'a/b' by 'builder' \(HTTP 401\): correct") as caught:
+        registry.find(Reference.parse(f"{fake.host}/a/b:1"))
+    assert "secret" not in caught.value.message
+
+
+def test_an_exposed_registry_is_asked_and_pushed_to_as_the_given_user(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n")
+    inputs = Inputs(context=context, base=f"debian@sha256:{'b' * 64}")
+    tag, content = make_context(inputs).tag(inputs.base), make_context(inputs).content(inputs.base)
+    pushed, users = tmp_path / "pushed", []
+
+    def manifest(headers: t.Mapping[str, str]) -> Answer:
+        users.append(headers.get("Authorization"))
+        if not headers.get("Authorization"):
+            return 401, {"WWW-Authenticate": 'Basic realm="x"'}, {}
+        return (200, {"Docker-Content-Digest": DIGEST}, MANIFEST) if pushed.exists() else (404, {}, {})
+
+    fake.answers[f"/v2/lab/dask/manifests/{tag}"] = manifest
+    fake.serve("/v2/lab/dask/blobs/sha256:c", CONFIG)
+    local = json.dumps({"Id": "sha256:1", "Size": 1, "Config": {"Labels": {"io.daskops.content": content}}})
+    client = tmp_path / "docker"
+    client.write_text(
+        f"#!{sys.executable}\nimport json, os, pathlib, sys\n"
+        "if sys.argv[1] == 'push':\n"
+        "    config = pathlib.Path(os.environ['DOCKER_CONFIG'], 'config.json').read_text()\n"
+        f"    pathlib.Path({str(pushed)!r}).write_text(json.dumps([sys.argv[1:], json.loads(config)]))\n"
+        f"else:\n    print({local!r})\n"
+    )
+    client.chmod(0o755)
+    nodes = "image-registry.openshift-image-registry.svc:5000/lab/dask"
+    target = Target("push", f"{fake.host}/lab/dask", "", nodes, "builder", "secret")
+    would = provide(inputs, target, Engine(str(client)), check=True)
+    assert (would.reference, would.pushed, pushed.exists()) == (f"{nodes}:{tag}", True, False)
+    done = provide(inputs, target, Engine(str(client)), check=False)
+    assert (done.reference, done.built, done.pushed) == (f"{nodes}@{DIGEST}", False, True)
+    basic = base64.b64encode(b"builder:secret").decode()
+    assert set(users) == {None, f"Basic {basic}"}
+    arguments, config = json.loads(pushed.read_text())
+    assert arguments == ["push", f"{fake.host}/lab/dask:{tag}"]
+    assert config == {"auths": {fake.host: {"auth": basic}}}
+    assert provide(inputs, target, Engine("/nowhere/docker"), check=False).reference == f"{nodes}@{DIGEST}"
