@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_mirror
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 
