@@ -127,7 +127,7 @@ def check_notebook(
 ) -> Resources | None:
     """The notebook's resources; its password, volume and door are checked too."""
     password = notebook.get("password")
-    if password and len(password) < SHORTEST_PASSWORD:  # an empty one is none, as a survey's unanswered question gives
+    if password is not None and len(password) < SHORTEST_PASSWORD:
         problems.append(
             f"the notebook's password has {len(password)} characters, at least {SHORTEST_PASSWORD} are needed; "
             "leave it out to have one generated"

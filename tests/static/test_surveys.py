@@ -101,6 +101,8 @@ def test_a_question_asks_for_an_input_of_a_role(provider: str, question: Item) -
     if "choices" in option:
         assert set(choices(question)) <= set(option["choices"])
     default = option.get("default")
+    if not question["required"] and "default" not in question:
+        assert default == "" or "{{" in str(default), "an empty answer would not be the same as none"
     if "default" in question and default is not None and "{{" not in str(default):
         told = str(question["default"])
         assert told == (str(default).lower() if option["type"] == "bool" else str(default))

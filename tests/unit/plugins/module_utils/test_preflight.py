@@ -80,6 +80,7 @@ def test_what_the_manifests_need_is_worked_out() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"password": ""}, "has 0 characters, at least 8 are needed"),
         ({"password": "seven77"}, "has 7 characters, at least 8 are needed"),
         ({"storage": "10 Gigs"}, "storage '10 Gigs' is no Kubernetes quantity"),
         ({"memory": "200Mi"}, "give at least 384Mi"),
@@ -91,15 +92,6 @@ def test_a_notebook_that_cannot_be(change: JSON, message: str) -> None:
     _preflight.check_notebook(notebook, parse_quantity, problems)
     assert len(problems) == 1
     assert message in problems[0]
-
-
-@pytest.mark.parametrize("password", [None, ""])
-def test_no_password_is_no_problem(password: str | None) -> None:
-    """One is generated then; a survey's unanswered question is an empty string."""
-    problems: list[str] = []
-    notebook = {"cpu": "1", "memory": "2Gi", "storage": "10Gi", "password": password}
-    _preflight.check_notebook(notebook, parse_quantity, problems)
-    assert problems == []
 
 
 def namespace(**labels: str) -> JSON:
