@@ -39,7 +39,7 @@ def inputs(provider: str) -> dict[str, Item]:
     for role in (provider, "image", "dask"):
         path = ROOT / f"roles/{role}/meta/argument_specs.yml"
         if path.exists():
-            found |= yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
+            found |= yaml.safe_load(path.read_text())["argument_specs"].get("main", {}).get("options", {})
     return found
 
 

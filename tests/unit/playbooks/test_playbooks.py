@@ -135,6 +135,28 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, answers: dict[str, str], me
     assert message in " ".join(said.split())
 
 
+@pytest.mark.parametrize(
+    ("answers", "mirrored"),
+    [
+        ({"image_base": "debian:12"}, "localhost:1/mirror/library/debian:12"),
+        ({"image_reference": "registry.example.com/a/dask:1"}, "localhost:1/mirror/a/dask:1"),
+    ],
+)
+def test_the_image_is_taken_from_the_mirror(tmp_path: Path, answers: dict[str, str], mirrored: str) -> None:
+    """Which nothing answers for, so that it is named in what the engine is asked or in what the role says."""
+    engine, asked = tmp_path / "engine", tmp_path / "asked"
+    engine.write_text(f'#!/bin/sh\necho "$@" >> {asked}\nexit 1\n')
+    engine.chmod(0o755)
+    asked.touch()
+    target = {"registry": {"kind": "none" if "image_reference" in answers else "push", "repository": "localhost:1/x"}}
+    role = {"role": "daskops.kubernetes.image", "image_target": {"context": "none", **target}}
+    role |= {"image_registry": "localhost:1/mirror", "image_docker_command": str(engine), **answers}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "roles": [role]}]))
+    code, said = play(tmp_path / "play.yml")
+    assert code != 0
+    assert mirrored in asked.read_text() + said
+
+
 # --- what a survey answers --------------------------------------------------------------------------------------------
 
 
