@@ -22,8 +22,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = ROOT / "execution-environment"
 PROGRAMS = Path(sys.executable).parent
-BASE = "daskops-execution-environment-test/base"
-IMAGE = "daskops-execution-environment-test/image"
+RUN = f"daskops-execution-environment-test-{os.getpid()}"
+BASE, IMAGE = f"{RUN}/base", f"{RUN}/image"
+MARK = f"io.daskops.test={RUN}"  # a label, which the base hands down to all that is built on it
 # What README.md names for Debian.
 DEBIAN = {
     "EE_BASE_IMAGE": BASE,
@@ -78,7 +79,7 @@ def make_definition(folder: Path) -> Path:
 def make_base(folder: Path) -> None:
     """The base image of somebody behind a proxy that ends TLS: it trusts the authorities that this machine trusts."""
     folder.mkdir()
-    dockerfile = f"FROM {os.environ['BASE_IMAGE']}\n"
+    dockerfile = f"FROM {os.environ['BASE_IMAGE']}\nLABEL {MARK}\n"
     if bundle := os.environ.get("SSL_CERT_FILE"):
         shutil.copy(bundle, folder / "ca.crt")
         dockerfile += "COPY ca.crt /usr/local/share/ca.crt\nENV PIP_CERT=/usr/local/share/ca.crt\n"
@@ -99,7 +100,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
         run(PROGRAMS / "ansible-builder", "build", "--file", definition, *options, timeout=1800)
         yield IMAGE
     finally:
-        subprocess.run(["docker", "image", "rm", IMAGE, BASE], capture_output=True, check=False)
+        # The legacy builder leaves an image of each stage.
+        for command in (["rm", IMAGE, BASE], ["prune", "--force", f"--filter=label={MARK}"]):
+            subprocess.run(["docker", "image", *command], capture_output=True, check=False)
 
 
 def inside(image: str, *command: str, options: t.Sequence[str] = ()) -> str:
