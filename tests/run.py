@@ -273,6 +273,11 @@ def image(_scratch: Path) -> Steps:
     yield pytest("tests/image")
 
 
+def execution_environment(_scratch: Path) -> Steps:
+    yield from testbed()
+    yield pytest("tests/execution_environment")
+
+
 def default(scratch: Path) -> Steps:
     yield from needs_program("chromium", "chromium")
     yield from molecule("default")(scratch)
@@ -301,6 +306,12 @@ PARTS = [
     Part("kind", "the kind and kubernetes providers on a cluster of their own", kind, limit=3600),
     Part("openshift-on-kind", "the fake OpenShift before a real API server", openshift_on_kind, limit=1200),
     Part("image", "the image, run as an arbitrary user", image, limit=3600),
+    Part(
+        "execution-environment",
+        "the execution environment for AWX, built and run as an arbitrary user",
+        execution_environment,
+        limit=3600,
+    ),
     Part("molecule-image", "the role image against a registry", molecule("image"), limit=3600),
     Part("molecule-default", "a whole deployment on kind, from nothing to nothing", default, limit=3600),
     Part(

@@ -1,0 +1,204 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Playbooks as users run them, as far as they reach nothing: each takes seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def play(playbook: str | Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """The exit code of ansible-playbook and what it said."""
+    kept = {name: value for name, value in os.environ.items() if not re.match(r"(GKE|OPENSHIFT)_E2E_|BASE_IMAGE", name)}
+    program = str(Path(sys.executable).parent / "ansible-playbook")
+    done = subprocess.run(
+        [program, *arguments, str(playbook)],
+        cwd=ROOT,
+        env=kept | {"ANSIBLE_NOCOLOR": "1"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def changed(said: str) -> dict[str, int]:
+    """By host, how many tasks changed something."""
+    return {host: int(number) for host, number in re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", said, re.MULTILINE)}
+
+
+# --- tests/e2e --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "message"),
+    [
+        ("gke", {}, "Nothing was done. Set GKE_E2E_PROJECT"),
+        ("openshift", {}, "Nothing was done. Set OPENSHIFT_E2E_API"),
+        ("openshift", {"OPENSHIFT_E2E_TOKEN": "t"}, "Nothing was done. Set OPENSHIFT_E2E_API"),
+        ("openshift", {"OPENSHIFT_E2E_API": "https://127.0.0.1:1"}, "Nothing was done. Set OPENSHIFT_E2E_TOKEN, or"),
+        (
+            "openshift",
+            {"OPENSHIFT_E2E_API": "https://127.0.0.1:1", "OPENSHIFT_E2E_USERNAME": "u"},
+            "Nothing was done. Set OPENSHIFT_E2E_TOKEN, or",
+        ),
+    ],
+)
+def test_what_costs_refuses_before_it_does_anything(name: str, environment: dict[str, str], message: str) -> None:
+    code, said = play(f"tests/e2e/{name}.yml", **environment)
+    assert code != 0
+    assert message in " ".join(said.split())
+    assert re.findall(r"^PLAY \[(.*)\]", said, re.MULTILINE) == ["Check that this is meant"]
+
+
+# --- playbooks/mirror_list.yml ----------------------------------------------------------------------------------------
+
+DIGEST = f"sha256:{'0' * 64}"
+
+
+def clusters(folder: Path, **hosts: dict[str, t.Any]) -> str:
+    path = folder / "clusters.yml"
+    common = {"image_mirror_list": str(folder / "list.yaml"), "image_base": "debian:bookworm-slim"}
+    path.write_text(yaml.safe_dump({"dask_clusters": {"vars": common, "hosts": hosts}}))
+    return f"--inventory={path}"
+
+
+def listed(path: Path) -> list[str]:
+    found = yaml.safe_load(path.read_text())
+    assert (found["apiVersion"], found["kind"]) == ("mirror.openshift.io/v2alpha1", "ImageSetConfiguration")
+    assert set(found) == {"apiVersion", "kind", "mirror"}
+    return [image["name"] for image in found["mirror"]["additionalImages"]]
+
+
+def test_one_list_is_written_for_all_clusters(tmp_path: Path) -> None:
+    inventory = clusters(
+        tmp_path,
+        berlin={"image_reference": f"registry.example.com/data/dask@{DIGEST}"},
+        dublin={"image_registry": "mirror.example.com/dask", "image_mirror_images": ["registry:2", "debian"]},
+    )
+    code, said = play("playbooks/mirror_list.yml", inventory, "--check", "--diff")
+    assert code == 0, said
+    assert f"+    - name: registry.example.com/data/dask@{DIGEST}" in said
+    assert not (tmp_path / "list.yaml").exists()
+
+    code, said = play("playbooks/mirror_list.yml", inventory)
+    assert code == 0, said
+    assert changed(said) == {"berlin": 1, "dublin": 0}
+    assert listed(tmp_path / "list.yaml") == [
+        "docker.io/library/debian:bookworm-slim",
+        "docker.io/library/debian:latest",
+        "docker.io/library/registry:2",
+        f"registry.example.com/data/dask@{DIGEST}",
+    ]
+
+    code, said = play("playbooks/mirror_list.yml", inventory)
+    assert code == 0, said
+    assert changed(said) == {"berlin": 0, "dublin": 0}
+
+
+def test_what_the_mirror_has_is_not_listed(tmp_path: Path) -> None:
+    there = {"image_base": "mirror.example.com/debian:12", "image_registry": "mirror.example.com/dask"}
+    code, said = play("playbooks/mirror_list.yml", clusters(tmp_path, berlin=there))
+    assert code == 0, said
+    assert listed(tmp_path / "list.yaml") == []
+
+
+def test_a_list_needs_a_file() -> None:
+    code, said = play("playbooks/mirror_list.yml")
+    assert code != 0
+    assert "Nothing was written. Set image_mirror_list to the path" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"image_base": "no image"}, "The image reference 'no image' cannot be read"),
+        ({"image_registry": "mirror"}, "The registry 'mirror' cannot be read: give its host"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path: Path, answers: dict[str, str], message: str) -> None:
+    given = json.dumps({"image_mirror_list": str(tmp_path / "list.yaml"), **answers})
+    code, said = play("playbooks/mirror_list.yml", "--extra-vars", given)
+    assert code != 0
+    assert message in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("answers", "mirrored"),
+    [
+        ({"image_base": "debian:12"}, "localhost:1/mirror/library/debian:12"),
+        ({"image_reference": "registry.example.com/a/dask:1"}, "localhost:1/mirror/a/dask:1"),
+    ],
+)
+def test_the_image_is_taken_from_the_mirror(tmp_path: Path, answers: dict[str, str], mirrored: str) -> None:
+    """Which nothing answers for, so that it is named in what the engine is asked or in what the role says."""
+    engine, asked = tmp_path / "engine", tmp_path / "asked"
+    engine.write_text(f'#!/bin/sh\necho "$@" >> {asked}\nexit 1\n')
+    engine.chmod(0o755)
+    asked.touch()
+    target = {"registry": {"kind": "none" if "image_reference" in answers else "push", "repository": "localhost:1/x"}}
+    role = {"role": "daskops.kubernetes.image", "image_target": {"context": "none", **target}}
+    role |= {"image_registry": "localhost:1/mirror", "image_docker_command": str(engine), **answers}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "roles": [role]}]))
+    code, said = play(tmp_path / "play.yml")
+    assert code != 0
+    assert mirrored in asked.read_text() + said
+
+
+# --- what a survey answers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "group"),
+    [
+        ({}, {"name": "default", "replicas": 3, "cpu": "1", "memory": "2Gi"}),
+        ({"dask_workers": 5, "dask_worker_cpu": "2"}, {"name": "default", "replicas": 5, "cpu": "2", "memory": "2Gi"}),
+        ({"dask_workers": "5"}, {"name": "default", "replicas": 5, "cpu": "1", "memory": "2Gi"}),
+        ({"dask_workers": 5, "dask_worker_groups": [{"name": "gpu"}]}, {"name": "gpu"}),
+    ],
+)
+def test_flat_variables_are_the_size_of_the_usual_group(
+    tmp_path: Path, answers: dict[str, t.Any], group: dict[str, t.Any]
+) -> None:
+    """As the role's specification and the module that takes them see it: whole numbers may be strings."""
+    told = tmp_path / "told.json"
+    task = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(ROOT / "roles/dask/defaults/main.yml")],
+        "vars": {"spec": yaml.safe_load((ROOT / "roles/dask/meta/argument_specs.yml").read_text())},
+        "tasks": [
+            {
+                "ansible.builtin.validate_argument_spec": {
+                    "argument_spec": {
+                        "dask_worker_groups": "{{ spec.argument_specs.main.options.dask_worker_groups }}",
+                        "dask_workers": "{{ spec.argument_specs.main.options.dask_workers }}",
+                    },
+                    "provided_arguments": {
+                        "dask_worker_groups": "{{ dask_worker_groups }}",
+                        "dask_workers": "{{ dask_workers }}",
+                    },
+                }
+            },
+            {"ansible.builtin.copy": {"dest": str(told), "content": "{{ dask_worker_groups | to_json }}"}},
+        ],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([task]))
+    code, said = play(tmp_path / "play.yml", "--extra-vars", json.dumps(answers))
+    assert code == 0, said
+    (found,) = json.loads(told.read_text())
+    if "replicas" in found:
+        found["replicas"] = int(found["replicas"])
+    assert found == group
