@@ -107,7 +107,8 @@ class Observed:
     """What the hub has.
 
     C(cluster) is the claim or the hosted cluster.  C(pool) is None where there is none or it may not be seen, and
-    C(pools) are the names that could be meant, None where pools may not be seen at all.
+    C(pools) are the names that could be meant, None where pools may not be seen at all.  C(denied) is why the claimed
+    cluster's C(deployment) cannot be seen; Hive gives the right to a claim's subjects only once it has a cluster.
     """
 
     cluster: JSON | None = None
@@ -115,6 +116,7 @@ class Observed:
     pool: JSON | None = None
     pools: tuple[str, ...] | None = None
     deployment: JSON | None = None
+    denied: DaskopsError | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,17 +244,20 @@ def plan_present(want: Want, seen: Observed) -> Plan:
 
 def plan_absent(want: Want, seen: Observed) -> Plan:
     """How the cluster is given back: only what is ours is deleted."""
+    pools = _ours(want, seen.node_pools.values())
     if seen.cluster is None:
-        # Node pools whose cluster is gone, as after an interrupted run.
-        return Plan(delete=_ours(seen.node_pools.values()))
+        return Plan(delete=pools)  # an interrupted run may have left them
     if not is_ours(seen.cluster):
-        return Plan(kept=(str(want),))
-    # HyperShift deletes the pools of a cluster with it; they go first, so that nothing drains that is no longer there.
-    return Plan(delete=(*_ours(seen.node_pools.values()), _with_kind(want.kind, seen.cluster)))
+        return Plan(delete=pools, kept=(str(want),))
+    return Plan(delete=(*pools, _with_kind(want.kind, seen.cluster)))
 
 
-def _ours(pools: t.Iterable[JSON]) -> tuple[JSON, ...]:
-    return tuple(_with_kind("NodePool", pool) for pool in pools if is_ours(pool))
+def _ours(want: Want, pools: t.Iterable[JSON]) -> tuple[JSON, ...]:
+    return tuple(_with_kind("NodePool", pool) for pool in pools if is_ours(pool) and _cluster_of(pool) == want.name)
+
+
+def _cluster_of(pool: JSON) -> str:
+    return str((pool.get("spec") or {}).get("clusterName") or "")
 
 
 def _with_kind(kind: str, item: JSON) -> JSON:
@@ -326,17 +331,19 @@ def _empty_pool(want: Want, name: str, pool: JSON) -> Finding | None:
 def _plan_hosted(want: Want, hosted: Hosted, seen: Observed) -> Plan:
     if hosted.spec is None and seen.cluster is None:
         raise DaskopsError(f"{want} does not exist; give what it is to be (hosted.spec).")
-    others = [pool.name for pool in hosted.node_pools if not is_ours(seen.node_pools.get(pool.name, _OURS))]
-    if hosted.spec is not None and not is_ours(seen.cluster or _OURS):
+    if hosted.spec is not None and seen.cluster is not None and not is_ours(seen.cluster):
         raise DaskopsError(
             f"{want} was made by somebody else and was not touched; leave out hosted.spec to use it as it is, or take "
             "another name."
         )
-    if others:
-        raise DaskopsError(
-            f"NodePool {want.namespace}/{others[0]} was made by somebody else and was not touched; leave it out, or "
-            "take another name."
-        )
+    for pool in hosted.node_pools:
+        there = seen.node_pools.get(pool.name)
+        if there and (not is_ours(there) or _cluster_of(there) != want.name):
+            whose = "was made by somebody else" if not is_ours(there) else f"is of the cluster {_cluster_of(there)}"
+            raise DaskopsError(
+                f"NodePool {want.namespace}/{pool.name} {whose} and was not touched; leave it out, or take "
+                "another name."
+            )
     cluster = {"apiVersion": HYPERSHIFT, "kind": "HostedCluster", "metadata": metadata(want), "spec": hosted.spec}
     pools = [
         {
@@ -351,11 +358,8 @@ def _plan_hosted(want: Want, hosted: Hosted, seen: Observed) -> Plan:
     surplus = [pool for name, pool in seen.node_pools.items() if name not in named and not deleting(pool)]
     return Plan(
         apply=tuple([cluster, *pools] if hosted.spec is not None else pools),
-        delete=_ours(surplus) if hosted.purge else (),
+        delete=_ours(want, surplus) if hosted.purge else (),
     )
-
-
-_OURS: JSON = {"metadata": {"labels": LABELS}}  # what is not there yet will be
 
 
 # --- how far it is ----------------------------------------------------------------------------------------------------
@@ -439,9 +443,7 @@ def _assess_hosted(want: Want, hosted: Hosted, cluster: JSON, seen: Observed) ->
         for kind in _HOPELESS_CLUSTER
         if _is(conditions, kind, "False") and _is_current(cluster, conditions[kind])
     ]
-    notes = [
-        f"{kind}{_after(_said(conditions[kind]))}" for kind in _TELLING_CLUSTER if _is(conditions, kind, "False")
-    ]
+    notes = [f"{kind}{_after(_said(conditions[kind]))}" for kind in _TELLING_CLUSTER if _is(conditions, kind, "False")]
     if _is(conditions, "Degraded", "True"):
         notes.insert(0, f"Degraded{_after(_said(conditions['Degraded']))}")
     if not _is(conditions, "Available", "True") or not status.get("kubeconfig"):
@@ -548,7 +550,7 @@ def described(want: Want, seen: Observed) -> JSON:
     if isinstance(want.source, Claim):
         deployment = seen.deployment or {}
         status, labels = deployment.get("status") or {}, (deployment.get("metadata") or {}).get("labels") or {}
-        version = labels.get("hive.openshift.io/version") or status.get("installVersion") or ""
+        version = labels.get("hive.openshift.io/version-major-minor-patch") or status.get("installVersion") or ""
         return {
             "name": (deployment.get("spec") or {}).get("clusterName") or "",
             "namespace": (deployment.get("metadata") or {}).get("namespace") or "",
@@ -564,5 +566,7 @@ def described(want: Want, seen: Observed) -> JSON:
         "namespace": want.namespace,
         "server": f"https://{endpoint['host']}:{endpoint.get('port', 443)}" if endpoint.get("host") else "",
         "console": "",
-        "openshift_version": next((each.get("version", "") for each in history if each.get("state") == "Completed"), ""),
+        "openshift_version": next(
+            (each.get("version", "") for each in history if each.get("state") == "Completed"), ""
+        ),
     }
