@@ -24,7 +24,7 @@ from tests.fakes.openshift.kube import Kube, Passed
 
 HIVE = "/apis/hive.openshift.io/v1"
 HYPERSHIFT = "/apis/hypershift.openshift.io/v1beta1"
-# Annotation of a pool or label in a hosted cluster's platform: what does not go as it should.
+# Annotation of a pool: what does not go as it should with its clusters. One of never, broken, stopped, stuck.
 BEHAVIOUR = "fake-hub/behaviour"
 VERSION = "4.20.4"
 _CLAIM_FINALIZER = "hive.openshift.io/claim"
@@ -125,7 +125,7 @@ class FakeHub:
         if metadata.get("deletionTimestamp"):
             self._release(path, claim)
         elif _CLAIM_FINALIZER not in (metadata.get("finalizers") or []):
-            again = {"metadata": {"finalizers": [_CLAIM_FINALIZER]}}
+            again: JSON = {"metadata": {"finalizers": [_CLAIM_FINALIZER]}}
             if "lifetime" in spec:
                 again["spec"] = {"lifetime": _as_go_writes(spec["lifetime"])}  # as it has read and written the object
             self._merge(path, again)
