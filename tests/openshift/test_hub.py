@@ -210,7 +210,7 @@ def test_what_cannot_be_claimed_is_not(ansible: Ansible, api_server: ApiServer, 
     [
         (
             "never",
-            "after 1 s: claim is pending: No clusters in pool are ready to be claimed; pool never of size 1 has 0 standby",
+            "claim is pending: No clusters in pool are ready to be claimed; pool never of size 1 has 0 standby, 0 ready",
         ),
         ("broken", "its machines cannot be started: Failed to start machines: no capacity left; release the claim"),
         (
@@ -266,8 +266,7 @@ def test_rights_on_the_hub(ansible: Ansible, api_server: ApiServer) -> None:
     assert 'User "nobody" cannot get' in message
     assert "ask for the right" in message
     # Whoever may claim need not see pools, nor the cluster unless the claim says so.
-    for verbs, plural in (("get", "clusterclaims"),):
-        api_server.allow("nobody", verbs, f"{plural}.hive.openshift.io", "pools")
+    api_server.allow("nobody", "get", "clusterclaims.hive.openshift.io", "pools")
     assert "to create ClusterClaim pools/dask was answered 403" in ansible.bad(claim={"pool": "small"}, **NOBODY)
     api_server.allow("nobody", "create", "clusterclaims.hive.openshift.io", "pools")
     message = ansible.bad(claim={"pool": "small"}, **NOBODY)
@@ -388,8 +387,8 @@ def test_the_role_gets_a_cluster_and_gives_it_back(ansible: Ansible, api_server:
     }
     said = play(tmp_path, "provision", variables)
     assert said.startswith("0 "), said
-    assert f'"kubeconfig": "{ansible.path}"' in said
-    assert '"context": "admin"' in said
+    assert "context: admin" in said.replace('"', "")
+    assert str(ansible.path) in said
     assert "cluster small-" in said  # the progress
     assert f"{CLAIMS}/dask" in api_server.objects
     said = play(tmp_path, "release", variables)
