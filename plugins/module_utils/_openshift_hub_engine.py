@@ -42,6 +42,7 @@ JSON = dict[str, t.Any]
 MERGE_PATCH = "application/merge-patch+json"
 # Between two looks: a claim may be served in seconds, an installation takes the better part of an hour.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_NOT_READY = "is not ready"
 # How long the hub may be away in the middle of a wait.
 _OUTAGE_GRACE = 30.0
 
@@ -213,7 +214,7 @@ class Engine:
             seen = self.observe()
             return seen, _openshift_hub.assess(self._want, seen)
 
-        return self._wait("is not ready", look)
+        return self._wait(_NOT_READY, look)
 
     def wait_until_gone(self, deleted: t.Sequence[JSON]) -> None:
         """Wait until what was deleted is no longer there."""
@@ -268,9 +269,12 @@ class Engine:
 
     def _timed_out(self, what: str, last: Assessment) -> DaskopsError:
         why = "; ".join([last.progress, *(finding.cause for finding in last.findings)])
+        stays = (
+            "; the claim stays until it is released" if self._want.kind == "ClusterClaim" and what == _NOT_READY else ""
+        )
         return DaskopsError(
             f"Hub {self._hub.name}: {self._want} {what} after {self._timeout:.0f} s: {why}; wait longer (timeout) if "
-            "it only needs time."
+            f"it only needs time{stays}."
         )
 
     # --- the kubeconfig ---
