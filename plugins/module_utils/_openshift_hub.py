@@ -278,7 +278,7 @@ def _plan_claim(want: Want, claim: Claim, seen: Observed) -> Plan:
     spec: JSON = {}
     if claim.lifetime and seconds(claim.lifetime) != seconds(str(found.get("lifetime") or "")):
         spec["lifetime"] = claim.lifetime
-    if claim.subjects is not None and list(claim.subjects) != (found.get("subjects") or []):
+    if claim.subjects is not None and list(claim.subjects) != [_subject(each) for each in found.get("subjects") or []]:
         spec["subjects"] = list(claim.subjects)
     if spec and not is_ours(seen.cluster):
         raise DaskopsError(

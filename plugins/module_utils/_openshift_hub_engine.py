@@ -244,7 +244,9 @@ class Engine:
             try:
                 seen, last = look()
                 outage = None
-            except Unreachable:
+            except (ApiError, Unreachable) as error:
+                if isinstance(error, ApiError) and error.status < 500 and error.status != 429:
+                    raise
                 outage = outage or now
                 if now - outage > min(_OUTAGE_GRACE, self._timeout):
                     raise

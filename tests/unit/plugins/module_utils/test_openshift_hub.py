@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import typing as t
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _openshift_hub as hub
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _openshift_hub_engine as engine
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
+from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
 
 JSON = dict[str, t.Any]
 
@@ -131,6 +135,8 @@ def test_a_lifetime_written_otherwise_is_the_same() -> None:
 def test_subjects_are_changed_only_if_given() -> None:
     seen = hub.Observed(claimed(subjects=[{"kind": "User", "name": "x"}]))
     assert hub.plan_present(want(claim=CLAIM), seen) == hub.Plan()
+    same = {**CLAIM, "subjects": [{"kind": "User", "name": "x"}]}  # the claim of another tool need not name the group
+    assert hub.plan_present(want(claim=same), seen) == hub.Plan()
     change = hub.plan_present(want(claim={**CLAIM, "subjects": []}), seen).change
     assert [item["spec"] for item in change] == [{"subjects": []}]
 
@@ -247,3 +253,59 @@ def test_why_nodes_do_not_come_is_said() -> None:
     found = hosted(pool=pool, Available="True")
     assert found.progress == "control plane is available; node pool a: 0 of 2 nodes; AllMachinesReady: quota exceeded"
     assert [finding.cause for finding in found.findings] == ["NodePool pools/a: ValidPlatformImage is False: none"]
+
+
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+
+class Hub:
+    """Gives its answers one after another."""
+
+    name = "hub"
+
+    def __init__(self, *answers: JSON | Exception | None) -> None:
+        self.answers = list(answers)
+
+    def find(self, path: str) -> JSON | None:
+        if "clusterclaims" not in path:
+            return None
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def items(self, _path: str) -> list[JSON]:
+        return []
+
+
+def waiting(timeout: float, *answers: JSON | Exception | None) -> hub.Assessment:
+    cluster = t.cast("Cluster", Hub(*answers))
+    return engine.Engine(cluster, want(claim=CLAIM), Path("unused"), timeout, Progress()).wait_until_ready()[1]
+
+
+RUNNING = {**claimed(namespace="small-1"), "status": conditions(ClusterRunning="True")}
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("no answer."), ApiError("later.", 503, "later"), ApiError("wait.", 429, "wait")]
+)
+def test_a_hub_may_be_away_for_a_moment(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    assert waiting(10, error, error, RUNNING).ready
+    with pytest.raises(type(error)):
+        waiting(0.05, error)
+
+
+def test_a_refusal_ends_the_wait() -> None:
+    with pytest.raises(ApiError, match="no right"):
+        waiting(10, ApiError("no right.", 403, "no right"), RUNNING)
+
+
+def test_at_the_end_of_the_wait_the_claim_is_still_there() -> None:
+    pending = {**claimed(), "status": conditions(Pending=("True", "No clusters in pool are ready to be claimed"))}
+    with pytest.raises(DaskopsError) as caught:
+        waiting(0.1, pending)
+    assert caught.value.message == (
+        "Hub hub: ClusterClaim pools/dask is not ready after 0 s: claim is pending: No clusters in pool are ready to "
+        "be claimed; wait longer (timeout) if it only needs time; the claim stays until it is released."
+    )
