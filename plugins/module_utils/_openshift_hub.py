@@ -37,7 +37,7 @@ PLURALS = {
 LABELS = {"app.kubernetes.io/managed-by": "daskops"}
 SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 
-# Hive's webhooks take no other names, as they become labels; HyperShift's CRD has the same pattern.
+# DNS labels (RFC 1123): a hosted cluster's name becomes part of hosts and namespaces, and a claim needs no more.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # https://pkg.go.dev/time#ParseDuration, without signs, and without fractions of seconds that no claim needs.
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[hms])+")
@@ -392,9 +392,11 @@ def _assess_claim(want: Want, claim: JSON, seen: Observed) -> Assessment:
     deployment = seen.deployment or {}
     where = f"cluster {namespace}"
     findings = _provisioning(where, deployment)
-    if not findings and _is(conditions, "ClusterRunning", "True"):
+    power = (deployment.get("status") or {}).get("powerState")
+    # The claim learns of the power state later, and an older Hive or too few rights do not show it.
+    if not findings and _is(conditions, "ClusterRunning", "True") and power in (None, "Running"):
         return Assessment(True, f"{where} is running")
-    power = (deployment.get("status") or {}).get("powerState") or running.get("reason") or "assigned"
+    power = power or running.get("reason") or "assigned"
     return Assessment(False, f"{where}: {power}{_after(_said(running))}", findings)
 
 
@@ -424,13 +426,14 @@ def _provisioning(where: str, deployment: JSON) -> tuple[Finding, ...]:
                 "release the claim (state absent) and claim again, or have the pool mended",
             ),
         )
-    # Hive's docs/hibernating-clusters.md calls this one final.
+    # Final by Hive's docs/hibernating-clusters.md; not at once, as a cloud may lack machines for a moment.
     if (deployment.get("status") or {}).get("powerState") == "FailedToStartMachines":
         said = _said(conditions.get("Ready") or conditions.get("Hibernating") or {})
         return (
             Finding(
                 f"{where} was hibernating and its machines cannot be started{_after(said)}",
                 "release the claim (state absent) and claim again",
+                _GRACE,
             ),
         )
     return ()

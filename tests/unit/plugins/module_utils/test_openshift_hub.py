@@ -186,6 +186,8 @@ def test_a_claim_needs_its_cluster_running() -> None:
     assert found.progress == "cluster small-1: StartingMachines: Waiting for cluster to be running"
     cluster["status"] = conditions(ClusterRunning="True")
     assert hub.assess(want(claim=CLAIM), hub.Observed(cluster)).ready
+    hibernating = {"status": {"powerState": "Hibernating"}}
+    assert not hub.assess(want(claim=CLAIM), hub.Observed(cluster, deployment=hibernating)).ready
 
 
 def test_a_cluster_that_has_gone_is_not_waited_for() -> None:
