@@ -296,7 +296,7 @@ PARTS = [
         "the fake Google Cloud and the GKE modules against it; gcloud's opinion if it is there",
         google_cloud,
     ),
-    Part("openshift", "the fake OpenShift", openshift),
+    Part("openshift", "the fake OpenShift, and the fake hub with its module against it", openshift),
     Part("sanity", "ansible-test sanity on ansible-core 2.19", sanity),
     Part("core-2.21", "unit tests and ansible-test sanity on ansible-core 2.21", sanity_next),
     Part("docs", "the rendered reference, without a warning", docs),

@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import traceback
 import typing as t
 from pathlib import Path
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _private_file
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 
 try:
@@ -123,22 +123,14 @@ def write(path: Path, content: JSON, check: bool) -> bool:
     """Write a kubeconfig for its owner only, and say whether that changes anything but a token."""
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
-        private = path.exists() and path.stat().st_mode & 0o077 == 0
+        private = _private_file.is_private(path)
     except (OSError, yaml.YAMLError):
         found, private = None, False
     changed = not private or _without_token(found) != _without_token(content)
     if check or (not changed and found == content):
         return changed
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # for its owner only
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                yaml.safe_dump(content, file, sort_keys=False)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        _private_file.write(path, yaml.safe_dump(content, sort_keys=False))
     except OSError as error:
         raise DaskopsError(f"The kubeconfig {path} could not be written: {error}; give another path.") from error
     return changed

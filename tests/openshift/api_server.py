@@ -83,6 +83,12 @@ class ApiServer(ThreadingHTTPServer):
         path = f"/api/v1/namespaces/{name}"
         self.objects[path] = self.stamped({"metadata": {"name": name, "annotations": annotations}}, name)
 
+    def group_versions(self) -> set[str]:
+        """Paths of what is served since a CustomResourceDefinition says so."""
+        folder = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+        specs = [found["spec"] for path, found in self.objects.items() if path.startswith(folder)]
+        return {f"/apis/{spec['group']}/{version['name']}" for spec in specs for version in spec["versions"]}
+
     def stamped(self, found: JSON, name: str) -> JSON:
         self.version += 1
         stamps = {"uid": f"uid-{self.version}", "resourceVersion": str(self.version)}
@@ -112,7 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._watch()
         else:
             with self.server.lock:
-                answer = self._answer(user, groups, url.path, parse_qs(url.query), body)
+                # A copy, as what it is of may be changed while it is sent.
+                answer = copy.deepcopy(self._answer(user, groups, url.path, parse_qs(url.query), body))
             self._json(*answer)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
@@ -172,6 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {"resources": RESOURCES}
         if path.endswith("/pods") and self.command == "POST":
             return self._pod(given)
+        if path in self.server.group_versions():
+            return 200, {"kind": "APIResourceList", "groupVersion": path.removeprefix("/apis/"), "resources": []}
         match = _OBJECT.fullmatch(path)
         if not match or match[2] in MISSING:
             return _status(404, "NotFound", path)
@@ -202,9 +211,18 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in objects and "apply" not in (self.headers.get("Content-Type") or ""):
             return _status(404, "NotFound", f'{plural} "{name}" not found')
         if self.command == "DELETE":
-            return 200, objects.pop(path)
+            if not objects[path]["metadata"].get("finalizers"):
+                return 200, objects.pop(path)
+            objects[path]["metadata"].setdefault("deletionTimestamp", "2026-01-01T00:01:00Z")
+            return 200, objects[path]
+        if "dryRun" in query:
+            would_be = copy.deepcopy(objects.get(path) or self.server.stamped({}, name))
+            _merge(would_be, given)
+            return 200, would_be
         found_now = objects.setdefault(path, self.server.stamped({}, name))
         _merge(found_now, given)
+        if (meta := found_now.get("metadata", {})).get("deletionTimestamp") and not meta.get("finalizers"):
+            del objects[path]  # the last finalizer has gone
         return 200, found_now
 
     def _pod(self, pod: JSON) -> tuple[int, JSON]:

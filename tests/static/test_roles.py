@@ -21,8 +21,11 @@ def load(role: str, file: str) -> dict[str, t.Any]:
 
 
 def options(role: str) -> dict[str, dict[str, t.Any]]:
-    specs = load(role, "meta/argument_specs.yml")["argument_specs"]
-    return t.cast("dict[str, dict[str, t.Any]]", specs["main"]["options"])
+    """The inputs of all ways into a role."""
+    found: dict[str, dict[str, t.Any]] = {}
+    for entry in load(role, "meta/argument_specs.yml")["argument_specs"].values():
+        found = {**(entry.get("options") or {}), **found}  # what main says of one counts
+    return found
 
 
 def walk(name: str, option: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
