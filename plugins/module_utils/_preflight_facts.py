@@ -39,6 +39,12 @@ class Facts:
         """Whether all limits of the namespace could be seen."""
         return self.quotas is not None and self.limit_ranges is not None
 
+    def limited_by(self, instance: Instance) -> bool:
+        """Whether the namespace has limits that were made with it for the deployment."""
+        wanted = instance.labels("namespace").items()
+        found = [*(self.quotas or []), *(self.limit_ranges or [])]
+        return any(wanted <= (item["metadata"].get("labels") or {}).items() for item in found)
+
 
 def gather(cluster: Cluster, instance: Instance, exists: bool | None, volume: bool) -> Facts:
     """Ask; C(exists) is what is known of the namespace already."""

@@ -253,6 +253,10 @@ namespace_exists:
   description: Whether the namespace is there, or null if the user may not know, and it is taken to be there.
   returned: success
   type: bool
+namespace_limited:
+  description: Whether the namespace has a ResourceQuota or LimitRange that was made for the deployment.
+  returned: success
+  type: bool
 quota_checked:
   description:
     - Whether all ResourceQuotas and LimitRanges of the namespace could be read.
@@ -341,6 +345,7 @@ def check(params: dict[str, t.Any], connect: t.Callable[[], _kube.Cluster]) -> d
     return {
         "worker_groups": asked.groups,
         "namespace_exists": facts.namespace_exists,
+        "namespace_limited": facts.limited_by(Instance(params["name"], params["namespace"])),
         "quota_checked": facts.quota_checked,
     }
 

@@ -171,3 +171,11 @@ def test_a_tenant_is_not_kept_from_deploying(
 def test_a_namespace_to_be_made(cluster: FakeCluster) -> None:
     assert check(cluster, namespace_create=True, namespace_exists=False)["namespace_exists"] is False
     assert cluster.asked == {}
+
+
+def test_limits_that_were_made_for_the_deployment_are_known() -> None:
+    instance = Instance("dask", "team")
+    ours = {"metadata": {"name": "dask", "labels": instance.labels("namespace")}}
+    others = {"metadata": {"name": "dask", "labels": {"app.kubernetes.io/instance": "dask"}}}
+    assert Facts(True, quotas=[others], limit_ranges=[ours]).limited_by(instance)
+    assert not Facts(True, quotas=[others], limit_ranges=None).limited_by(instance)
