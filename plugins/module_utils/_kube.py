@@ -56,11 +56,25 @@ def run(
 
 
 def public_values(kubeconfig: t.Any) -> set[str]:
-    """What of a kubeconfig is no secret and has to be named in messages: Ansible hides the option as a whole."""
+    """What of a kubeconfig is no secret and has to be named in messages: Ansible hides the option as a whole.
+
+    Of one that is given as a dictionary, that is all but what makes a user one.
+    """
     if not isinstance(kubeconfig, dict):
         return {str(kubeconfig)}
-    names = {str(entry.get("name")) for kind in ("clusters", "contexts") for entry in kubeconfig.get(kind) or []}
-    return names | {str((entry.get("cluster") or {}).get("server")) for entry in kubeconfig.get("clusters") or []}
+    users = kubeconfig.get("users") or []
+    secrets = set(_texts([{k: v for k, v in user.items() if k != "name"} for user in users if isinstance(user, dict)]))
+    return set(_texts(kubeconfig)) - secrets
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    else:
+        yield str(value)
 
 
 class ApiError(DaskopsError):
@@ -94,8 +108,10 @@ class Cluster:
         self._groups = params.get("impersonate_groups") or []
         self._user = params.get("impersonate_user")
         self._basic = (params.get("username"), params.get("password"))
-        flags = {"kubeconfig": params.get("kubeconfig"), "context": params.get("context")}
-        self.kubectl = " ".join(["kubectl", *(f"--{flag} {v}" for flag, v in flags.items() if isinstance(v, str))])
+        # Of a kubeconfig that is no file, the user of a command cannot name a context either.
+        flags = ("context",) if not params.get("kubeconfig") else ("kubeconfig", "context")
+        named = not isinstance(params.get("kubeconfig"), dict)
+        self.kubectl = " ".join(["kubectl", *(f"--{f} {params[f]}" for f in flags if named and params.get(f))])
 
     @property
     def url(self) -> str:

@@ -207,8 +207,11 @@ def test_a_kubeconfigs_secrets_stay_hidden() -> None:
         "clusters": [
             {"name": "c", "cluster": {"server": "https://198.51.100.7", "certificate-authority-data": "Q0E="}}
         ],
-        "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {"token": "secret"}}],
+        "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u", "namespace": "dask"}}],
+        "users": [{"name": "u", "user": {"token": "secret", "auth-provider": {"config": {"id-token": "dask2"}}}}],
     }
-    assert _kube.public_values(kubeconfig) == {"c", "prod", "https://198.51.100.7"}
+    # What is named in messages and results, such as the namespace, must not be hidden there.
+    assert _kube.public_values(kubeconfig) == {"c", "prod", "u", "dask", "https://198.51.100.7", "Q0E="}
+    kubeconfig["contexts"][0]["context"]["namespace"] = "secret"
+    assert "secret" not in _kube.public_values(kubeconfig)
     assert _kube.public_values("~/.kube/team.yaml") == {"~/.kube/team.yaml"}
