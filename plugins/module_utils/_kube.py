@@ -108,10 +108,10 @@ class Cluster:
         self._groups = params.get("impersonate_groups") or []
         self._user = params.get("impersonate_user")
         self._basic = (params.get("username"), params.get("password"))
-        # Of a kubeconfig that is no file, the user of a command cannot name a context either.
-        flags = ("context",) if not params.get("kubeconfig") else ("kubeconfig", "context")
-        named = not isinstance(params.get("kubeconfig"), dict)
-        self.kubectl = " ".join(["kubectl", *(f"--{f} {params[f]}" for f in flags if named and params.get(f))])
+        flags = {flag: params.get(flag) for flag in ("kubeconfig", "context")}
+        if isinstance(flags["kubeconfig"], dict):
+            flags = {}  # it is no file that the user of a command could name
+        self.kubectl = " ".join(["kubectl", *(f"--{flag} {value}" for flag, value in flags.items() if value)])
 
     @property
     def url(self) -> str:

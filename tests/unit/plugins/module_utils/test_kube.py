@@ -118,3 +118,12 @@ def test_kubeconfigs_that_cannot_be_used(tmp_path: Path) -> None:
     path.write_text("a: [")
     with pytest.raises(DaskopsError, match="No cluster can be reached by"):
         _kube.Cluster({"kubeconfig": str(path), "context": "team"})
+
+
+def test_a_command_names_what_its_user_has(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(kubeconfig(9)))
+    assert _kube.Cluster({"kubeconfig": str(path), "context": "team"}).kubectl == (
+        f"kubectl --kubeconfig {path} --context team"
+    )
+    assert _kube.Cluster({"kubeconfig": kubeconfig(9), "context": "team"}).kubectl == "kubectl"
