@@ -87,6 +87,31 @@ def plan(desired: list[JSON], live: t.Iterable[Key], absent: bool = False) -> Pl
     return Plan(tuple(wave for wave in (before, after) if wave), prune)
 
 
+def made_anew(desired: list[JSON], live: t.Mapping[Key, JSON]) -> tuple[Key, ...]:
+    """Routes whose host or certificate is another now, or is no longer chosen.
+
+    Who may choose these for a new Route may not change them later, by OpenShift's roles C(admin) and C(edit):
+    https://docs.openshift.com/container-platform/latest/networking/routes/route-configuration.html
+    """
+    routes = [item for item in desired if item["kind"] == "Route" and key_of(item) in live]
+    return tuple(key_of(item) for item in routes if _chosen_otherwise(item["spec"], live[key_of(item)]))
+
+
+def _chosen_otherwise(spec: JSON, route: JSON) -> bool:
+    fields: list[JSON] = [
+        entry.get("fieldsV1", {}).get("f:spec", {})
+        for entry in route["metadata"].get("managedFields") or []
+        if entry.get("manager") == FIELD_MANAGER
+    ]
+    places = [(spec, route["spec"], fields)]
+    places.append((spec.get("tls") or {}, route["spec"].get("tls") or {}, [each.get("f:tls") or {} for each in fields]))
+    for (wanted, there, ours), names in zip(places, (("host",), ("certificate", "key", "caCertificate")), strict=True):
+        for name in names:
+            if wanted.get(name) != there.get(name) and (wanted.get(name) or any(f"f:{name}" in each for each in ours)):
+                return True
+    return False
+
+
 def key_of(item: JSON) -> Key:
     """What tells objects of a deployment apart."""
     return item["kind"], item["metadata"]["name"]
@@ -167,11 +192,11 @@ def _remedy(kind: Kind, error: ApiError) -> str:
     return ""
 
 
-def delete(cluster: Cluster, instance: Instance, key: Key) -> None:
-    """Delete one object, and what it owns after it."""
+def delete(cluster: Cluster, instance: Instance, key: Key, propagation: str = "Foreground") -> None:
+    """Delete one object, and what it owns before it or, in the C(Background), after it."""
     kind = BY_NAME[key[0]]
     path = instance.path(kind.plural, key[1], kind.group_version)
-    body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
+    body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
     cluster.send("DELETE", path, body)
 
 

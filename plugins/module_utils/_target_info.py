@@ -93,7 +93,7 @@ def needed_rights(
         Right("apps", "replicasets", "list"),
     ]
     if route and route_host:
-        rights += [Right("route.openshift.io", "routes/custom-host", verb) for verb in ("create", "update")]
+        rights.append(Right("route.openshift.io", "routes/custom-host", "create"))
     if create_namespace:
         rights.append(Right("", "namespaces", "create", cluster_wide=True))
     return tuple(rights)

@@ -123,13 +123,23 @@ def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode
     plan = _apply.plan(desired, live)
     if has_namespace:
         _guard_scheduler(cluster, instance, params["scheduler_rollout"], desired, live)
+    anew = _apply.made_anew(desired, live)
+    if not check_mode:
+        for key in anew:
+            _apply.delete(cluster, instance, key, "Background")
+
+    def apply(item: JSON) -> JSON:
+        if check_mode and _apply.key_of(item) in anew:  # the server would refuse the change
+            return item
+        return _apply.apply(cluster, instance, item, check_mode)
+
     result: dict[_apply.Key, JSON] = {}
     with ThreadPoolExecutor(8) as pool:
         for wave in plan.waves:
             if not has_namespace:
                 result.update({_apply.key_of(item): item for item in wave})
                 continue
-            answers = pool.map(lambda item: _apply.apply(cluster, instance, item, check_mode), wave)
+            answers = pool.map(apply, wave)
             result.update({_apply.key_of(item): answer for item, answer in zip(wave, answers, strict=True)})
     created = [key for key in result if key not in live]
     updated = [key for key in result if key in live and _changed(live[key], result[key], check_mode)]

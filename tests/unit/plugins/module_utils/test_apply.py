@@ -115,3 +115,29 @@ def test_what_to_do_where_a_route_is_not_taken(kind: str, status: int, reason: s
     assert remedy in caught.value.message
     assert caught.value.message.endswith(f"{reason}." if not remedy else ".")
     assert caught.value.status == status
+
+
+def made(host: str, tls: JSON | None = None, ours: JSON | None = None) -> dict[_apply.Key, JSON]:
+    fields = [{"manager": "daskops", "fieldsV1": {"f:spec": ours or {}}}, {"manager": "other", "fieldsV1": {}}]
+    spec = {"host": host, "tls": {"termination": "edge", **(tls or {})}}
+    return {("Route", "r"): {"kind": "Route", "metadata": {"name": "r", "managedFields": fields}, "spec": spec}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "live", "anew"),
+    [
+        ({"host": "a.example.com"}, made("a.example.com"), False),
+        ({"host": "b.example.com"}, made("a.example.com"), True),
+        ({}, made("made-up.example.com"), False),  # by the router
+        ({}, made("a.example.com", ours={"f:host": {}}), True),
+        ({"tls": {"certificate": "new"}}, made("a", {"certificate": "old"}), True),
+        ({"tls": {"certificate": "same"}}, made("a", {"certificate": "same"}), False),
+        ({"tls": {}}, made("a", {"key": "k"}, {"f:tls": {"f:key": {}}}), True),
+        ({"tls": {}}, made("a", {"key": "k"}), False),
+    ],
+)
+def test_a_route_whose_host_or_certificate_changes_is_made_anew(spec: JSON, live: t.Any, anew: bool) -> None:
+    assert _apply.made_anew([item("Service", "r", spec={}), item("Route", "r", spec=spec)], live) == (
+        (("Route", "r"),) if anew else ()
+    )
+    assert _apply.made_anew([item("Route", "new", spec=spec)], live) == ()

@@ -148,7 +148,6 @@ def test_rights_to_routes_only_if_there_is_to_be_one() -> None:
     assert of_routes(route=True, route_host=True) == [
         *verbs,
         ("routes/custom-host", "create"),
-        ("routes/custom-host", "update"),
     ]
 
 
