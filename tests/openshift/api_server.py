@@ -193,8 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
             wanted = spec["resourceAttributes"]
             resource = "/".join(filter(None, (wanted["resource"], wanted.get("subresource"))))
             resource += f".{wanted['group']}" if wanted.get("group") else ""
-            whose = (user, groups) if plural.startswith("self") else (spec["user"], spec["groups"])
-            status = {"allowed": self._may(*whose, wanted["verb"], resource, wanted.get("namespace", ""))}
+            if not plural.startswith("self"):
+                user, groups = spec["user"], set(spec["groups"])
+            status = {"allowed": self._may(user, groups, wanted["verb"], resource, wanted.get("namespace", ""))}
         return 201, {**given, "status": status}
 
     def _answer(self, user: str, groups: set[str], path: str, query: JSON, body: bytes) -> tuple[int, JSON]:

@@ -140,7 +140,7 @@ def test_a_claim_whose_cluster_does_not_go_is_not_gone(module: Module, hub: Fake
 
 
 def test_a_hosted_cluster_with_a_node_pool(module: Module, hub: FakeHub) -> None:
-    where = {"namespace": "clusters"}
+    where: JSON = {"namespace": "clusters"}
     steps = ["create HostedCluster clusters/dask", "create NodePool clusters/workers", "write the kubeconfig"]
     assert module.good(check=True, hosted=HOSTED, **where)["steps"] == steps
     paths = [f"{HYPERSHIFT}/hostedclusters/dask", f"{HYPERSHIFT}/nodepools/workers"]
