@@ -616,6 +616,21 @@ def provide(
     return replace(result, warnings=(*base.warnings, *result.warnings))
 
 
+def remove(cluster: Cluster, place: Place, *, check: bool) -> list[str]:
+    """Delete what this module has made in the place; returns what that was, or would be."""
+    removed = []
+    for kind, plural in (("BuildConfig", "buildconfigs"), ("ImageStream", "imagestreams")):
+        path = place.path(plural, place.name)
+        found = cluster.find_visible(
+            path
+        )  # who may not see it has not made it, and of a project that is gone none is seen
+        if found and is_ours(found):
+            removed.append(f"{kind}/{place.name}")
+            if not check:
+                cluster.send("DELETE", path, {})
+    return removed
+
+
 def _provide(wanted: Wanted, context: Context, builder: Builder, *, check: bool) -> Result:
     expected = Result(f"{REGISTRY}/{wanted.place}:{wanted.tag}", wanted.tag, built=True, pushed=True)
     try:

@@ -121,7 +121,7 @@ def gather(
     if scheduler:
         try:
             with _scheduler.connect(cluster, instance, scheduler) as source:
-                status = source.read()
+                status, reason = source.read(), ""
         except DaskopsError as error:
             reason = error.message
     return {

@@ -36,11 +36,11 @@ INTERNAL_REGISTRY = "image-registry.openshift-image-registry.svc:5000"
 
 # What dask_image does for a build.
 BUILD_RIGHTS = (
-    *(Right(IMAGES, "imagestreams", verb) for verb in ("get", "create", "patch")),
+    *(Right(IMAGES, "imagestreams", verb) for verb in ("get", "create", "patch", "delete")),
     Right(IMAGES, "imagestreamtags", "get"),
-    *(Right(BUILDS, "buildconfigs", verb) for verb in ("get", "create", "update")),
+    *(Right(BUILDS, "buildconfigs", verb) for verb in ("get", "create", "update", "delete")),
     Right(BUILDS, "buildconfigs/instantiatebinary", "create"),
-    Right(BUILDS, "builds", "get"),
+    *(Right(BUILDS, "builds", verb) for verb in ("get", "patch")),  # to patch one is to cancel it
     Right(BUILDS, "builds/log", "get"),
 )
 

@@ -49,6 +49,10 @@ ENFORCERS = {
 BYSTANDERS = {"flannel": "Flannel"}
 
 
+# What is done with objects of a deployment; server-side apply is a patch, and a creation of what was not there.
+ALL_VERBS = ("list", "create", "patch", "delete")
+
+
 @dataclass(frozen=True, order=True)
 class Right:
     """Something that a deployment does."""
@@ -64,17 +68,23 @@ class Right:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
-def needed_rights(create_namespace: bool, route: bool = False, route_host: bool = False) -> tuple[Right, ...]:
+# What a preflight reads if it may, to refuse what a namespace's limits would.
+LIMITS_READ = tuple(Right("", plural, "list") for plural in ("resourcequotas", "limitranges"))
+
+
+def needed_rights(
+    create_namespace: bool, ingress: bool = False, route: bool = False, route_host: bool = False
+) -> tuple[Right, ...]:
     """What the deployment does with the API server; C(route_host) is to choose the host of a Route."""
-    rights = [
-        Right(kind.group_version.rpartition("/")[0], kind.plural, verb)
-        for kind in KINDS
-        if not kind.optional or (route and kind.kind == "Route")
-        for verb in ("get", "list", "create", "patch", "delete")
-    ]
+    rights = []
+    for kind in KINDS:
+        group = kind.group_version.rpartition("/")[0]
+        # It is looked for Ingresses in any case, as there may be one of an earlier exposure.
+        verbs = {"Ingress": ALL_VERBS if ingress else ("list",), "Route": ALL_VERBS if route else ()}
+        rights += [Right(group, kind.plural, verb) for verb in verbs.get(kind.kind, () if kind.optional else ALL_VERBS)]
     rights += [
+        Right("", "secrets", "get"),
         Right("", "namespaces", "get"),
-        Right("", "pods", "get"),
         Right("", "pods", "list"),
         Right("", "pods/log", "get"),
         Right("", "pods/portforward", "create"),
@@ -258,6 +268,7 @@ def gather(
     cluster: Cluster,
     namespace: str,
     create_namespace: bool,
+    ingress: bool = False,
     route: bool = False,
     route_host: bool = False,
     more: tuple[Right, ...] = (),
@@ -267,7 +278,7 @@ def gather(
     with ThreadPoolExecutor(8) as pool:
         found = pool.submit(_visible, lambda: cluster.find(f"/api/v1/namespaces/{namespace}"))
         storage = pool.submit(_visible, lambda: cluster.items("/apis/storage.k8s.io/v1/storageclasses"))
-        ingress = pool.submit(_visible, lambda: cluster.items("/apis/networking.k8s.io/v1/ingressclasses"))
+        classes = pool.submit(_visible, lambda: cluster.items("/apis/networking.k8s.io/v1/ingressclasses"))
         daemons = pool.submit(_visible, lambda: cluster.items("/apis/apps/v1/daemonsets", limit="500"))
         rules = pool.submit(_rules, cluster, namespace)
         routes = pool.submit(_visible, lambda: cluster.find("/apis/route.openshift.io/v1")) if route else None
@@ -277,7 +288,7 @@ def gather(
             routes_visible, api = routes.result()
             has_routes = api is not None if routes_visible else None
         to_create = create_namespace and namespace_visible and existing is None
-        wanted = needed_rights(to_create, route and has_routes is not False, route_host) + more
+        wanted = needed_rights(to_create, ingress, route and has_routes is not False, route_host) + more
         # An authorizer of a cloud may grant what it cannot list, so what is not listed is asked for by itself.
         unlisted = [right for right in wanted if right.cluster_wide or not granted(rules.result(), right)]
         answers = pool.map(lambda right: _may(cluster, "" if right.cluster_wide else namespace, right), unlisted)
@@ -288,7 +299,7 @@ def gather(
             namespace_visible=namespace_visible,
             missing=missing,
             storage_classes=storage.result()[1],
-            ingress_classes=ingress.result()[1],
+            ingress_classes=classes.result()[1],
             daemon_sets=daemons.result()[1],
             routes=has_routes,
         )

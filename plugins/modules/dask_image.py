@@ -27,6 +27,14 @@ description:
     kubeconfig is O(kube_context).
 author: daskops.kubernetes contributors (@daskops)
 options:
+  state:
+    description:
+      - V(present) has the image where the cluster takes it from.
+      - V(absent) deletes what V(openshift) has made in the O(namespace), which are a BuildConfig with its builds and an
+        ImageStream. In other registries nothing is deleted.
+    type: str
+    choices: [present, absent]
+    default: present
   reference:
     description:
       - An image that exists. It is not built, only looked up in its registry and checked for Dask.
@@ -212,9 +220,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+removed:
+  description: What was deleted, as C(Kind/name).
+  returned: when O(state=absent)
+  type: list
+  elements: str
 image:
   description: The image, as it is or, in check mode, as it will be.
-  returned: success
+  returned: when O(state=present)
   type: dict
   contains:
     reference:
@@ -280,6 +293,7 @@ if t.TYPE_CHECKING:
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **AUTH,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "reference": {"type": "str"},
     "context": {"type": "path"},
     "base": {"type": "str", "default": "debian:bookworm-slim"},
@@ -337,17 +351,36 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     )
     if target.kind != "openshift":
         return provide(inputs, target, engine, check=check)
-    if not params["namespace"]:
-        raise DaskopsError("The image is to be built by OpenShift, and no namespace is named: set 'namespace'")
-    cluster = _kube.Cluster({**params, "context": params["kube_context"]}, params["target"])
+    cluster, place = openshift(params)
     return _image_openshift.provide(
         inputs,
-        _image_openshift.Place(cluster.name, params["namespace"], target.repository or "dask"),
+        place,
         _image_openshift.Builder(cluster, tell, params["timeout"]),
         lambda host: Registry(host, docker_credentials(engine.ask)),
         resources=params["build_resources"],
         check=check,
     )
+
+
+def openshift(params: dict[str, t.Any]) -> tuple[_kube.Cluster, _image_openshift.Place]:
+    """The cluster that builds, and where in it."""
+    if not params["namespace"]:
+        raise DaskopsError("The image is to be built by OpenShift, and no namespace is named: set 'namespace'")
+    cluster = _kube.Cluster({**params, "context": params["kube_context"]}, params["target"])
+    name = params["registry"]["repository"] or "dask"
+    return cluster, _image_openshift.Place(cluster.name, params["namespace"], name)
+
+
+def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
+    """Delete what is there; returns the module's result."""
+    removed: list[str] = []
+    if params["registry"]["kind"] == "openshift":
+        removed = _image_openshift.remove(*openshift(params), check=check)
+    return {
+        "changed": bool(removed),
+        "removed": removed,
+        "diff": {"before": "".join(f"{name}\n" for name in removed), "after": ""},
+    }
 
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
@@ -356,6 +389,8 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         if _kube.KUBERNETES_IMPORT_ERROR:
             module.fail_json(msg=missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
         module.no_log_values -= _kube.public_values(module.params["kubeconfig"])
+    if module.params["state"] == "absent":
+        return remove(module.params, check=module.check_mode)
     progress = Progress()
     result = run(module.params, check=module.check_mode, progress=progress)
     for warning in result.warnings:
@@ -369,7 +404,12 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> t.NoReturn:
     """Entry point."""
-    run_module(ARGUMENTS, work, {"PyYAML": YAML_IMPORT_ERROR}, required_one_of=[("reference", "context")])
+    run_module(
+        ARGUMENTS,
+        work,
+        {"PyYAML": YAML_IMPORT_ERROR},
+        required_if=[("state", "present", ("reference", "context"), True)],
+    )
 
 
 if __name__ == "__main__":

@@ -164,7 +164,9 @@ def check(params: dict[str, t.Any]) -> dict[str, t.Any]:
     namespace = params["namespace"]
     context = _target_info.checked_context(params)
     cluster = _kube.Cluster({**params, "context": context}, params["target"])
-    facts = _target_info.gather(cluster, namespace, params["namespace_create"], params["route"], params["route_host"])
+    facts = _target_info.gather(
+        cluster, namespace, params["namespace_create"], *(params[each] for each in ("ingress", "route", "route_host"))
+    )
     result = _target_info.summary(facts)
     problems = _target_info.problems(facts, namespace, params["namespace_create"], params["ingress"])
     if problems:

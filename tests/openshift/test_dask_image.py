@@ -579,3 +579,20 @@ def test_the_role_hands_the_target_on(openshift: FakeOpenShift, tenant: Client, 
         assert (image["built"], image["reference"]) == (built, f"{REGISTRY}/lab/team@{DIGEST}")
     config = tenant.get(f"{BUILDS}/buildconfigs/team").json()
     assert config["spec"]["resources"] == {"limits": {"memory": "4Gi"}}
+
+
+def test_what_was_made_goes_and_what_was_not_stays(module: Module, openshift: FakeOpenShift, tenant: Client) -> None:
+    module()
+    metadata = {"name": "other", "labels": {"app": "other"}}
+    made = {"apiVersion": "image.openshift.io/v1", "kind": "ImageStream", "metadata": metadata}
+    assert tenant.post(f"{IMAGES}/imagestreams", made).status_code == 201
+    foreseen = module(state="absent", _ansible_check_mode=True)
+    assert foreseen["removed"] == ["BuildConfig/dask", "ImageStream/dask"]
+    assert tenant.get(f"{IMAGES}/imagestreams/dask").status_code == 200
+    assert module(state="absent")["removed"] == foreseen["removed"]
+    assert tenant.get(f"{IMAGES}/imagestreams/dask").status_code == 404
+    assert module(state="absent")["changed"] is False
+    assert module(state="absent", registry={"kind": "openshift", "repository": "other"})["changed"] is False
+    assert tenant.get(f"{IMAGES}/imagestreams/other").status_code == 200
+    assert module(state="absent", registry={"kind": "push", "repository": "dask"})["changed"] is False
+    assert openshift.unknown == []

@@ -18,7 +18,7 @@ from tests.fakes.openshift import admission, builds, images
 from tests.fakes.openshift.builds import Builder, Builds
 from tests.fakes.openshift.errors import JSON, ApiError, OAuthError, exists, not_found, not_modelled, success
 from tests.fakes.openshift.images import Images
-from tests.fakes.openshift.kube import Kube, Passed
+from tests.fakes.openshift.kube import ASKED, Kube, Passed
 from tests.fakes.openshift.oauth import PREFIX, OAuth
 from tests.fakes.openshift.projects import Projects, forbidden
 from tests.fakes.openshift.proxy import Proxied
@@ -54,6 +54,7 @@ class Record:
     status: int = 0
     error: str = ""
     upgraded: bool = False  # to a websocket or the like
+    asked: list[JSON] = field(default_factory=list)  # of the API server, whether the user may do it
     time: float = field(default_factory=time.time)
 
     @property
@@ -92,6 +93,7 @@ class Edge:
 
     def answer(self, request: Request, record: Record) -> Answer | Forward:
         """Answer a request, or say how to ask the API server."""
+        ASKED.set(record.asked)
         try:
             return self._dispatch(request, record)
         except ApiError as error:

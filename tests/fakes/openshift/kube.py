@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import contextvars
 import http.client
 import json
 import socket
@@ -19,6 +20,9 @@ import yaml
 
 from tests.fakes.openshift.errors import JSON, ApiError
 from tests.fakes.openshift.state import Identity
+
+# What the API server was asked on behalf of the request that is being answered: see audit.py.
+ASKED: contextvars.ContextVar[list[JSON] | None] = contextvars.ContextVar("asked", default=None)
 
 Headers = t.Iterable[tuple[str, str]]
 _TIMEOUT = 60.0
@@ -124,7 +128,7 @@ class Kube:
         plural, _slash, subresource = resource.partition("/")
         attributes = {"verb": verb, "group": group, "resource": plural, "version": "v1"}
         attributes |= {"subresource": subresource, "name": name, "namespace": namespace}
-        review = {
+        review: JSON = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "spec": {
@@ -134,7 +138,11 @@ class Kube:
             },
         }
         answer = self.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review).json()
-        return bool(answer["status"].get("allowed"))
+        allowed = bool(answer["status"].get("allowed"))
+        asked = ASKED.get()
+        if asked is not None:
+            asked.append({**review["spec"]["resourceAttributes"], "allowed": allowed})
+        return allowed
 
     def whose(self, token: str) -> Identity | None:
         """Whose token it is, by TokenReview; of service accounts above all."""

@@ -143,7 +143,7 @@ def test_rights_to_routes_only_if_there_is_to_be_one() -> None:
         return [(right.resource, right.verb) for right in rights if right.group == "route.openshift.io"]
 
     assert of_routes() == []
-    verbs = [("routes", verb) for verb in ("get", "list", "create", "patch", "delete")]
+    verbs = [("routes", verb) for verb in ("list", "create", "patch", "delete")]
     assert of_routes(route=True) == verbs
     assert of_routes(route=True, route_host=True) == [
         *verbs,
