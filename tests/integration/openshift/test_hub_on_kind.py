@@ -106,7 +106,8 @@ def test_a_cluster_is_claimed_used_and_given_back(module: Module, hub: FakeHub) 
 
     released = ["delete ClusterClaim pools/dask", "remove the kubeconfig"]
     assert module.good(check=True, state="absent", claim={})["steps"] == released
-    assert (status_of(hub, f"{CLAIMS}/dask"), module.path.exists()) == (200, True)
+    assert "deletionTimestamp" not in hub.kube.ask("GET", f"{CLAIMS}/dask").json()["metadata"]
+    assert module.path.exists()
     assert module.good(state="absent", claim={})["steps"] == released
     # At once: that the finalizer has gone is waited for.
     assert status_of(hub, f"{CLAIMS}/dask") == 404
