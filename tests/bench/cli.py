@@ -26,6 +26,7 @@ FIGURES = {
     "apply": "from apply to registered, side by side with kubectl and a poll every 50 ms",
     "deploy": "from the start of the deploy phase to registered workers",
     "gke": "roles/gke again, unchanged, against the fake Google Cloud",
+    "openshift": "roles/openshift again, unchanged, against the fake OpenShift",
     "image": "building the image, cold and unchanged, and its size",
 }
 RESULT = ROOT / "build" / "bench.json"
@@ -86,7 +87,8 @@ def _measure(figures: list[str], runs: int, cold: int) -> int:
 
     take("wait", lambda: waiting.measure(runs))
     take("gke", lambda: clouds.gke(runs))
-    if set(figures) - {"wait", "gke"}:
+    take("openshift", lambda: clouds.openshift(runs))
+    if set(figures) - {"wait", "gke", "openshift"}:
         try:
             with cluster.bed() as bed:
                 with_cluster(bed)

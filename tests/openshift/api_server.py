@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from tests.fakes.certificates import Files
+from tests.fakes.openshift.store import selected
 
 ADMIN = "token-of-the-admin"
 RESOURCES = [{"name": "validatingadmissionpolicies"}]  # of admissionregistration.k8s.io/v1
@@ -35,6 +36,7 @@ _DISCOVERY: dict[str, JSON] = {
     "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
 }
 _OBJECT = re.compile(r"(/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?)/([a-z]+)(?:/([^/]+))?(/status)?")
+_REVIEW = re.compile(r"/apis/auth[a-z]+\.k8s\.io/v1/((?:self)?subject(?:access|rules)?reviews)")
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -83,11 +85,19 @@ class ApiServer(ThreadingHTTPServer):
         path = f"/api/v1/namespaces/{name}"
         self.objects[path] = self.stamped({"metadata": {"name": name, "annotations": annotations}}, name)
 
+    def groups(self) -> list[JSON]:
+        """The API groups: a built-in one, and what CustomResourceDefinitions say."""
+        folder = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+        versions: dict[str, dict[str, JSON]] = {"apps": {}}
+        for spec in [found["spec"] for path, found in self.objects.items() if path.startswith(folder)]:
+            for name in [version["name"] for version in spec["versions"]]:
+                version = {"groupVersion": f"{spec['group']}/{name}", "version": name}
+                versions.setdefault(spec["group"], {})[name] = version
+        return [{"name": group, "versions": list(found.values())} for group, found in versions.items()]
+
     def group_versions(self) -> set[str]:
         """Paths of what is served since a CustomResourceDefinition says so."""
-        folder = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
-        specs = [found["spec"] for path, found in self.objects.items() if path.startswith(folder)]
-        return {f"/apis/{spec['group']}/{version['name']}" for spec in specs for version in spec["versions"]}
+        return {f"/apis/{version['groupVersion']}" for group in self.groups() for version in group["versions"]}
 
     def stamped(self, found: JSON, name: str) -> JSON:
         self.version += 1
@@ -153,24 +163,49 @@ class _Handler(BaseHTTPRequestHandler):
         names = {user, *groups}
         if "system:masters" in names:
             return True
-        bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
-        admins = self.server.objects.get(f"{bindings}/admin", {}).get("subjects", [])
-        if resource != "projectrequests.project.openshift.io" and user in [each["name"] for each in admins]:
+        if resource != "projectrequests.project.openshift.io" and self._is_admin(user, namespace):
             return True
         return any((name, verb, resource, where) in allowed for name in names for where in ("", namespace))
+
+    def _is_admin(self, user: str, namespace: str) -> bool:
+        bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+        return user in [each["name"] for each in self.server.objects.get(f"{bindings}/admin", {}).get("subjects", [])]
+
+    def _rules(self, user: str, groups: t.Iterable[str], namespace: str) -> list[JSON]:
+        """What somebody may do in a namespace, in the form of RBAC."""
+        names = {user, *groups}
+        if "system:masters" in names or self._is_admin(user, namespace):
+            return [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
+        found = [each[1:3] for each in sorted(self.server.allowed) if each[0] in names and each[3] in ("", namespace)]
+        split = [(verb, *resource.partition(".")) for verb, resource in found]
+        return [{"verbs": [verb], "apiGroups": [of], "resources": [plural]} for verb, plural, _dot, of in split]
+
+    def _review(self, user: str, groups: set[str], plural: str, given: JSON) -> tuple[int, JSON]:
+        """What somebody is told about rights, and about who they are."""
+        status: JSON
+        spec = given.get("spec") or {}
+        if plural == "selfsubjectreviews":
+            status = {"userInfo": {"username": user, "groups": sorted(groups)}}
+        elif plural == "selfsubjectrulesreviews":
+            rules = self._rules(user, groups, spec["namespace"])
+            status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
+        else:
+            wanted = spec["resourceAttributes"]
+            resource = "/".join(filter(None, (wanted["resource"], wanted.get("subresource"))))
+            resource += f".{wanted['group']}" if wanted.get("group") else ""
+            if not plural.startswith("self"):
+                user, groups = spec["user"], set(spec["groups"])
+            status = {"allowed": self._may(user, groups, wanted["verb"], resource, wanted.get("namespace", ""))}
+        return 201, {**given, "status": status}
 
     def _answer(self, user: str, groups: set[str], path: str, query: JSON, body: bytes) -> tuple[int, JSON]:
         given: JSON = json.loads(body) if body else {}
         if path in _DISCOVERY:
             return 200, _DISCOVERY[path]
         if path == "/apis":
-            return 200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": [{"name": "apps", "versions": []}]}
-        if path.endswith("/subjectaccessreviews"):
-            spec, wanted = given["spec"], given["spec"]["resourceAttributes"]
-            resource = "/".join(filter(None, (wanted["resource"], wanted.get("subresource"))))
-            resource += f".{wanted['group']}" if wanted.get("group") else ""
-            good = self._may(spec["user"], spec["groups"], wanted["verb"], resource, wanted.get("namespace", ""))
-            return 201, {**given, "status": {"allowed": good}}
+            return 200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": self.server.groups()}
+        if review := _REVIEW.fullmatch(path):
+            return self._review(user, groups, review[1], given)
         if path.endswith("/tokenreviews"):
             name, of = self._token(given["spec"]["token"])
             status = {"authenticated": bool(name), "user": {"username": name, "groups": sorted(of)}}
@@ -197,6 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET" and not name:
             pattern = re.compile(re.escape(base) + r"(/namespaces/[^/]+)?/" + plural + r"/[^/]+")
             found = [copy.deepcopy(each) for key, each in objects.items() if pattern.fullmatch(key)]
+            found = [each for each in found if selected(each, {name: values[-1] for name, values in query.items()})]
             return 200, {"kind": "List", "metadata": {"resourceVersion": "1"}, "items": found}
         if self.command == "POST":
             path = f"{path}/{given['metadata']['name']}"
@@ -212,6 +248,9 @@ class _Handler(BaseHTTPRequestHandler):
             return _status(404, "NotFound", f'{plural} "{name}" not found')
         if self.command == "DELETE":
             if not objects[path]["metadata"].get("finalizers"):
+                if plural == "namespaces":
+                    for key in [key for key in objects if f"/namespaces/{name}/" in key]:
+                        del objects[key]
                 return 200, objects.pop(path)
             objects[path]["metadata"].setdefault("deletionTimestamp", "2026-01-01T00:01:00Z")
             return 200, objects[path]

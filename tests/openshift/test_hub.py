@@ -15,11 +15,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible.module_utils.common import warnings
-from ansible.module_utils.testing import patch_module_args
 
 from tests.fakes.hub import FakeHub, handed_out
 from tests.openshift.api_server import ApiServer
+from tests.openshift.runner import Runner
 from tests.openshift.test_program import ROOT
 from tests.unit import conftest as _finder  # makes the collection importable
 
@@ -42,44 +41,17 @@ SPEC: JSON = {"release": {"image": "quay.example/release:4.20.4"}, "platform": {
 WORKERS: JSON = {"name": "workers", "spec": {"replicas": 2}}
 
 
-class Ansible:
-    """Runs the module in this process."""
+class Ansible(Runner):
+    """The module with a claim in pools, or a hosted cluster in clusters."""
 
     def __init__(self, kubeconfig: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.kubeconfig = kubeconfig
         self.path = path
-        self._capsys = capsys
+        given = {"kubeconfig": str(kubeconfig), "name": "dask", "kubeconfig_path": str(path), "timeout": 10}
+        super().__init__(module, capsys, given, ["very-secret"])
 
     def __call__(self, check: bool = False, **params: t.Any) -> JSON:
-        given = {
-            "kubeconfig": str(self.kubeconfig),
-            "name": "dask",
-            "namespace": "clusters" if "hosted" in params else "pools",
-            "kubeconfig_path": str(self.path),
-            "timeout": 10,
-            **params,
-            "_ansible_check_mode": check,
-            "_ansible_diff": True,
-        }
-        warnings._global_warnings.clear()  # what other runs said
-        with patch_module_args(given), pytest.raises(SystemExit):
-            t.cast("t.Any", module).main()
-        output = self._capsys.readouterr().out
-        assert "very-secret" not in output
-        return json.loads(output)
-
-    def good(self, check: bool = False, **params: t.Any) -> JSON:
-        result = self(check, **params)
-        assert not result.get("failed"), result["msg"]
-        return result
-
-    def bad(self, check: bool = False, **params: t.Any) -> str:
-        """The message of a failure, which is one sentence."""
-        result = self(check, **params)
-        assert result.get("failed"), result
-        assert "Traceback" not in json.dumps(result)
-        assert result["msg"].endswith(".")
-        return result["msg"]
+        return super().__call__(check, **{"namespace": "clusters" if "hosted" in params else "pools", **params})
 
 
 @pytest.fixture

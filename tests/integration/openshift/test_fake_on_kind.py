@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 import typing as t
 from pathlib import Path
@@ -14,39 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.openshift import FakeOpenShift, scc
+from tests.integration.openshift.conftest import run, until
 
 JSON = dict[str, t.Any]
-HERE = Path(__file__).resolve().parent
-CLUSTER = "openshift-test"
-
-
-def run(*command: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0 or not check, f"{' '.join(command)}: {done.stderr[-2000:]}"
-    return done
-
-
-@pytest.fixture(scope="module")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
-    path = tmp_path_factory.mktemp("openshift") / "kubeconfig"
-    delete = ["kind", "delete", "cluster", "--name", CLUSTER, "--kubeconfig", str(path)]
-    run(*delete)
-    try:
-        image = os.environ["KIND_NODE_IMAGE"]
-        create = ["kind", "create", "cluster", "--config", str(HERE / "cluster.yaml"), "--image", image]
-        run(*create, "--kubeconfig", str(path), "--wait", "120s")
-        run("kind", "load", "docker-image", "--name", CLUSTER, os.environ["BASE_IMAGE"])
-        yield path
-    finally:
-        run(*delete)
-
-
-@pytest.fixture(scope="module")
-def openshift(kubeconfig: Path) -> t.Iterator[FakeOpenShift]:
-    with FakeOpenShift(kubeconfig) as running:
-        running.install()
-        yield running
-        assert running.unknown == []
 
 
 class User:
@@ -100,13 +69,6 @@ def route(name: str, host: str | None = None) -> JSON:
     if host:
         spec["host"] = host
     return {"apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": {"name": name}, "spec": spec}
-
-
-def until(what: str, condition: t.Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, f"not within 60 s: {what}"
-        time.sleep(0.3)
 
 
 def test_pods_are_what_openshifts_own_plugin_made_of_them(openshift: FakeOpenShift) -> None:

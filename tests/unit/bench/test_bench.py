@@ -8,8 +8,9 @@ import json
 
 import pytest
 
-from tests.bench import playbooks, stats
+from tests.bench import clouds, playbooks, stats
 from tests.bench.processes import Failure
+from tests.fakes.openshift.edge import Record
 
 
 def test_a_row_gives_the_median_its_spread_and_how_it_compares() -> None:
@@ -102,3 +103,21 @@ def test_the_seconds_of_a_process_are_all_accounted_for() -> None:
     assert [name for name, _seconds in steps] == ["(before the first task)", "One", "Two", "(after the last task)"]
     assert [seconds for _name, seconds in steps] == pytest.approx([0.5, 1, 2, 0.5])
     assert sum(seconds for _name, seconds in steps) == pytest.approx(play.seconds)
+
+
+def test_questions_and_a_session_are_no_changes() -> None:
+    reviews = "/apis/authorization.k8s.io/v1"
+    token = "/apis/oauth.openshift.io/v1/useroauthaccesstokens/sha256~abc"
+    session = [
+        Record("POST", "/oauth/token"),
+        Record("POST", f"{reviews}/selfsubjectaccessreviews"),
+        Record("POST", f"{reviews}/selfsubjectrulesreviews"),
+        Record("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews"),
+        Record("DELETE", token),
+    ]
+    assert clouds.changes(session) == []
+    request = Record("POST", "/apis/project.openshift.io/v1/projectrequests")
+    assert clouds.changes([*session, request, Record("PATCH", token)]) == [
+        f"POST {request.path}",
+        f"PATCH {token}",
+    ]

@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _route
 
-from tests.fakes.openshift.routes import admitted
+from tests.fakes.openshift.admission import admitted
 
 JSON = dict[str, t.Any]
 HOST = "dask-notebook-team.apps.example.com"

@@ -202,7 +202,7 @@ def test_version(text: str, version: tuple[int, int] | None) -> None:
 
 
 def test_a_kubeconfigs_secrets_stay_hidden() -> None:
-    kubeconfig = {
+    kubeconfig: dict[str, t.Any] = {
         "clusters": [
             {"name": "c", "cluster": {"server": "https://198.51.100.7", "certificate-authority-data": "Q0E="}}
         ],
