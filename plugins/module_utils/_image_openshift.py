@@ -520,7 +520,7 @@ class _Build:
         threading.Thread(target=work, daemon=True).start()
         quiet, looked = 0, time.monotonic()
         while True:
-            if time.monotonic() - looked > TICK:  # a log may never be silent
+            if time.monotonic() > min(looked + TICK, self._end):  # a log may never be silent
                 self._look(name)
                 looked = time.monotonic()
             try:
