@@ -171,11 +171,15 @@ def gather(cluster: Cluster, wanted: Wanted) -> Found:
     name, here = wanted.instance.namespace, wanted.instance.path
     with ThreadPoolExecutor(4) as pool:
         namespace = pool.submit(find, cluster, name, wanted.request)
-        paths = {kind: here(plural, wanted.instance.name) for kind, plural in LIMITS.items()}
-        limits = {kind: pool.submit(cluster.find_visible, path) for kind, path in paths.items()}
+        limits = {kind: pool.submit(cluster.visible_items, here(plural)) for kind, plural in LIMITS.items()}
         asked = bool(wanted.quota or wanted.limits)
         may = pool.submit(may_restrict, cluster, name) if asked else None
-        live = {kind: item for kind, future in limits.items() if (item := future.result())}
+        live = {
+            kind: {"apiVersion": "v1", "kind": kind, **item}
+            for kind, future in limits.items()
+            for item in future.result() or []
+            if item["metadata"]["name"] == wanted.instance.name
+        }
         return Found(namespace.result(), live, may.result() if may else True)
 
 
