@@ -333,6 +333,12 @@ PARTS = [
         limit=3600,
     ),
     Part(
+        "molecule-openshift-airgap",
+        "a disconnected OpenShift, which reaches a mirror alone, for a tenant of an admin's project",
+        molecule("openshift_airgap"),
+        limit=3600,
+    ),
+    Part(
         "molecule-diagnosis",
         "what dask_wait says about deployments that cannot come up",
         molecule("diagnosis"),

@@ -385,10 +385,11 @@ def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Run, and report."""
-    if module.params["registry"]["kind"] == "openshift" and not module.params["reference"]:
-        if _kube.KUBERNETES_IMPORT_ERROR:
-            module.fail_json(msg=missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
-        module.no_log_values -= _kube.public_values(module.params["kubeconfig"])
+    builds = module.params["registry"]["kind"] == "openshift" and not module.params["reference"]
+    if builds and _kube.KUBERNETES_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
+    # An image's name may well hold a word of the kubeconfig, such as its namespace's.
+    module.no_log_values -= _kube.public_values(module.params["kubeconfig"])
     if module.params["state"] == "absent":
         return remove(module.params, check=module.check_mode)
     progress = Progress()

@@ -23,6 +23,7 @@ from ansible.module_utils.testing import patch_module_args
 from tests.fakes.openshift import BuildFailed, BuildInput, Built, FakeOpenShift
 from tests.openshift.api_server import ApiServer
 from tests.openshift.client import Client, Hook
+from tests.openshift.runner import Runner
 
 ROOT = Path(__file__).resolve().parents[2]
 # Makes the collection importable.
@@ -596,3 +597,16 @@ def test_what_was_made_goes_and_what_was_not_stays(module: Module, openshift: Fa
     assert tenant.get(f"{IMAGES}/imagestreams/other").status_code == 200
     assert module(state="absent", registry={"kind": "push", "repository": "dask"})["changed"] is False
     assert openshift.unknown == []
+
+
+def test_what_a_kubeconfig_says_hides_no_name_of_an_image(capsys: pytest.CaptureFixture[str]) -> None:
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "lab"}}],
+        "users": [{"name": "u", "user": {"token": "secret-token"}}],
+    }
+    reference = f"localhost:9/lab/dask@{DIGEST}"
+    params = {"reference": reference, "registry": {"kind": "none"}, "kubeconfig": kubeconfig}
+    run = Runner(dask_image, capsys, params, ["secret-token"])
+    assert run.good()["image"]["reference"] == reference
