@@ -85,7 +85,11 @@ def listed(path: Path) -> list[str]:
 def test_one_list_is_written_for_all_clusters(tmp_path: Path) -> None:
     inventory = clusters(
         tmp_path,
-        berlin={"image_reference": f"registry.example.com/data/dask@{DIGEST}"},
+        berlin={
+            "image_reference": f"registry.example.com/data/dask@{DIGEST}",
+            "dask_worker_groups": [{"name": "cpu"}, {"name": "gpu", "image": "registry.example.com/data/gpu:1"}],
+            "dask_notebook_oauth_proxy": {"image": "registry.example.com/openshift/oauth-proxy:v4"},
+        },
         dublin={"image_registry": "mirror.example.com/dask", "image_mirror_images": ["registry:2", "debian"]},
     )
     code, said = play("playbooks/mirror_list.yml", inventory, "--check", "--diff")
@@ -101,6 +105,8 @@ def test_one_list_is_written_for_all_clusters(tmp_path: Path) -> None:
         "docker.io/library/debian:latest",
         "docker.io/library/registry:2",
         f"registry.example.com/data/dask@{DIGEST}",
+        "registry.example.com/data/gpu:1",
+        "registry.example.com/openshift/oauth-proxy:v4",
     ]
 
     code, said = play("playbooks/mirror_list.yml", inventory)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import typing as t
@@ -37,6 +38,17 @@ BASE: JSON = {
 }
 ROUTE = {"dask_notebook_exposure": "route"}
 PROXY: JSON = {**ROUTE, "dask_notebook_oauth_proxy": {"image": PROXY_IMAGE}}
+GROUP: JSON = {
+    "name": "cpu",
+    "replicas": 1,
+    "nthreads": 1,
+    "memory_limit": 1,
+    "image": None,
+    "priority_class": None,
+    "local_directory_size": "1Gi",
+    **{key: {} for key in ("node_selector", "affinity", "env", "resources", "requests", "limits")},
+    **{key: [] for key in ("tolerations", "extra_arguments")},
+}
 CASES: dict[str, JSON] = {
     "plain": {},
     "ingress": {"dask_notebook_exposure": "ingress", "dask_notebook_ingress": {"host": "dask.example.com"}},
@@ -55,6 +67,11 @@ CASES: dict[str, JSON] = {
         },
     },
     "route with no router": {**ROUTE, "dask_exposure_namespaces": []},
+    "mirror": {
+        **PROXY,
+        "dask_image_registry": "mirror.example.com/dask",
+        "__dask_preflight": {"worker_groups": [GROUP, {**GROUP, "name": "gpu", "image": "registry.example.com/gpu:1"}]},
+    },
     "proxy": PROXY,
     "proxy of one's own": {
         **PROXY,
@@ -91,7 +108,9 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, JSON]:
     everything = "{{ {" + ", ".join(f"'{name}': {name}" for name in names) + "} | to_json }}"
     plays[-1]["tasks"].append({"ansible.builtin.copy": {"content": everything, "dest": str(folder / "out.json")}})
     (folder / "render.yml").write_text(yaml.safe_dump(plays))
-    done = subprocess.run([*PLAYBOOK, "render.yml"], cwd=folder, capture_output=True, text=True, check=False)
+    # The root's settings say where the collection is.
+    env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    done = subprocess.run([*PLAYBOOK, "render.yml"], cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((folder / "out.json").read_text())
     return {
@@ -118,6 +137,19 @@ def test_without_a_route_there_is_nothing_of_openshift(rendered: dict[str, JSON]
         assert len(pod(rendered[case])["containers"]) == 1
     assert "NetworkPolicy/dask-notebook-door" not in rendered["plain"]
     assert door(rendered["ingress"])["from"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+
+
+def test_all_images_come_from_the_mirror(rendered: dict[str, JSON]) -> None:
+    pods = [
+        item["spec"]["template"]["spec"] for key, item in rendered["mirror"].items() if key.startswith("Deployment/")
+    ]
+    assert sorted(container["image"] for pod in pods for container in pod["containers"]) == [
+        "mirror.example.com/dask/dask:1",
+        "mirror.example.com/dask/dask:1",
+        "mirror.example.com/dask/dask:1",
+        "mirror.example.com/dask/gpu:1",
+        "mirror.example.com/dask/oauth-proxy:4",
+    ]
 
 
 def test_a_route(rendered: dict[str, JSON]) -> None:

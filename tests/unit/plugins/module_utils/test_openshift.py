@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -105,6 +107,17 @@ def test_what_an_admin_is_asked_for_is_ready_to_apply() -> None:
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     (_role, user) = yaml.safe_load_all(_openshift.grant(rights, "team", "jane", make_namespace=False))
     assert user["subjects"] == [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}]
+
+
+def test_the_role_that_readme_has_is_the_one_that_is_granted() -> None:
+    """Molecule's scenario holds the latter against what a tenant does."""
+    readme = Path(__file__).resolve().parents[4] / "roles/openshift/README.md"
+    written = re.search(r"^apiVersion: rbac.*?(?=^```)", readme.read_text(), re.DOTALL | re.MULTILINE)
+    assert written
+    rights = _target_info.needed_rights(create_namespace=False, route=True, route_host=True)
+    rights += _openshift.BUILD_RIGHTS + _target_info.LIMITS_READ
+    role = next(iter(yaml.safe_load_all(_openshift.grant(rights, "dask", "jane", make_namespace=False))))
+    assert yaml.safe_load(written[0]) == role
 
 
 class Api:
