@@ -136,6 +136,7 @@ def test_a_claim_whose_cluster_does_not_go_is_not_gone(module: Module, hub: Fake
     unlocked = {"metadata": {"annotations": {BEHAVIOUR: ""}}}
     path = f"{HIVE}/{name}/clusterdeployments/{name}"
     hub.kube.ask("PATCH", path, unlocked, "application/merge-patch+json").json()
+    until("its cluster goes", lambda: hub.kube.ask("GET", path).status == 404)
     module.good(state="absent", claim={}, **stuck)
     assert (status_of(hub, f"{CLAIMS}/stuck"), module.path.exists()) == (404, False)
 
