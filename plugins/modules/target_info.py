@@ -16,20 +16,11 @@ description:
   - Only reads.
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:
+  - daskops.kubernetes._target
   - daskops.kubernetes._auth
   - daskops.kubernetes._attributes.INFO
   - daskops.kubernetes._attributes.ACTIONGROUP
 options:
-  context:
-    description:
-      - Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT), then to the only context that there is.
-      - The current context is never taken for that reason alone.
-    type: str
-  target:
-    description:
-      - What the cluster is called in messages.
-      - By default the kubeconfig's context or the API server's URL.
-    type: str
   namespace:
     description: The namespace that Dask is to go to.
     type: str
