@@ -112,7 +112,9 @@ def summary(facts: Facts) -> JSON:
     """The facts as a module returns them."""
     annotations = (facts.namespace or {}).get("metadata", {}).get("annotations") or {}
     # A project that is yet to be made gets its ids with it.
-    uids = _target_info.OPENSHIFT_UIDS in annotations or (facts.namespace is None and SCC in facts.groups)
+    uids = _target_info.OPENSHIFT_UIDS in annotations or (
+        facts.namespace is None and bool({SCC, PROJECTS} & facts.groups)
+    )
     return {
         **_target_info.summary(facts.target),
         "user": facts.user,

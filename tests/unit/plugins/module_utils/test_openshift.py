@@ -84,7 +84,10 @@ def test_whoever_may_make_namespaces_requests_no_project() -> None:
 
 def test_user_ids_are_the_projects() -> None:
     assert _openshift.summary(FACTS)["arbitrary_uid"] is True
-    assert _openshift.summary(replace(FACTS, namespace=None))["arbitrary_uid"] is True
+    for sign in (_openshift.SCC, _openshift.PROJECTS):  # MicroShift has no projects
+        yet_to_be = replace(FACTS, namespace=None, groups=frozenset({_openshift.ROUTES, sign}))
+        assert _openshift.summary(yet_to_be)["arbitrary_uid"] is True
+    assert _openshift.summary(replace(yet_to_be, groups=frozenset({_openshift.ROUTES})))["arbitrary_uid"] is False
     plain = replace(FACTS, namespace={"metadata": {"name": "team"}})
     assert _openshift.summary(plain)["arbitrary_uid"] is False
 
