@@ -308,7 +308,8 @@ def test_it_needs_no_more_than_its_image_has(tmp_path: Path) -> None:
         target.write_text((source / name).read_text())
     # Neither site-packages nor the checkout are there.
     run = [sys.executable, "-S", "-m", "tests.fakes.openshift.router.router", "--help"]
-    done = subprocess.run(run, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    env = {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--allowed-domain" in done.stdout
 

@@ -334,9 +334,10 @@ class HAProxy:
             self._keep("candidate.cfg" if name == "haproxy.cfg" else name, content.encode())
         self._written = files
         candidate = self._folder / "candidate.cfg"
-        check = subprocess.run(["haproxy", "-c", "-q", "-f", candidate], capture_output=True, text=True, timeout=60)
-        if check.returncode:
-            say("HAProxy does not take the configuration:", check.stderr.strip())
+        command = ["haproxy", "-c", "-q", "-f", candidate]
+        checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if checked.returncode:
+            say("HAProxy does not take the configuration:", checked.stderr.strip())
             return
         candidate.replace(self._configuration)
         digest = hashlib.sha256(files["haproxy.cfg"].encode()).hexdigest()[:12]

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _openshift_hub as hub
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _openshift_hub_engine as engine
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Unreachable
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
 
 JSON = dict[str, t.Any]
@@ -281,7 +281,7 @@ class Hub:
 
 
 def waiting(timeout: float, *answers: JSON | Exception | None) -> hub.Assessment:
-    cluster = t.cast("Cluster", Hub(*answers))
+    cluster: t.Any = Hub(*answers)
     return engine.Engine(cluster, want(claim=CLAIM), Path("unused"), timeout, Progress()).wait_until_ready()[1]
 
 
