@@ -334,7 +334,7 @@ class HAProxy:
             self._keep("candidate.cfg" if name == "haproxy.cfg" else name, content.encode())
         self._written = files
         candidate = self._folder / "candidate.cfg"
-        command = ["haproxy", "-c", "-q", "-f", candidate]
+        command = ["haproxy", "-c", "-q", "-f", str(candidate)]
         checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if checked.returncode:
             say("HAProxy does not take the configuration:", checked.stderr.strip())
