@@ -59,7 +59,7 @@ KINDS = (
     Kind("Deployment", "deployments", "apps/v1"),
 )
 BY_NAME = {kind.kind: kind for kind in KINDS}
-_WORKLOADS = {"Deployment"}
+WORKLOADS = {"Deployment"}
 
 # Each thread has a connection of its own to make, which takes longer than a request.
 _THREADS = 10
@@ -82,8 +82,8 @@ def plan(desired: list[JSON], live: t.Iterable[Key], absent: bool = False) -> Pl
         return Plan((), tuple(live))
     wanted = {key_of(item) for item in desired}
     prune = tuple(key for key in live if key not in wanted and not BY_NAME[key[0]].keeps_data)
-    before = tuple(item for item in desired if item["kind"] not in _WORKLOADS)
-    after = tuple(item for item in desired if item["kind"] in _WORKLOADS)
+    before = tuple(item for item in desired if item["kind"] not in WORKLOADS)
+    after = tuple(item for item in desired if item["kind"] in WORKLOADS)
     return Plan(tuple(wave for wave in (before, after) if wave), prune)
 
 
@@ -198,6 +198,27 @@ def delete(cluster: Cluster, instance: Instance, key: Key, propagation: str = "F
     path = instance.path(kind.plural, key[1], kind.group_version)
     body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
     cluster.send("DELETE", path, body)
+
+
+def wait_for_pull_secrets(cluster: Cluster, instance: Instance, timeout: float = 30.0) -> None:
+    """Wait until the service accounts have pull secrets, where the cluster gives them some for its own registry.
+
+    A pod that is made before cannot pull from there, and never will:
+    https://docs.openshift.com/container-platform/latest/openshift_images/managing_images/using-image-pull-secrets.html
+    """
+    end = time.monotonic() + timeout
+    while True:
+        found = cluster.items(instance.path("serviceaccounts"), labelSelector=instance.selector)
+        without = [item["metadata"]["name"] for item in found if not item.get("imagePullSecrets")]
+        if not without:
+            return
+        if time.monotonic() > end:
+            raise DaskopsError(
+                f"Cluster {cluster.name}: {instance} has no pods yet, as service account {without[0]} was given no "
+                f"pull secret for the cluster's registry within {timeout:.0f} s; have an admin see whether the "
+                "registry is managed (configs.imageregistry.operator.openshift.io/cluster), or name another registry."
+            )
+        time.sleep(0.25)
 
 
 def wait_until_gone(where: str, left: t.Callable[[], list[str]], timeout: float, progress: Progress) -> None:

@@ -54,6 +54,12 @@ options:
     type: str
     choices: [when_idle, always, never]
     default: when_idle
+  account_pull_secrets:
+    description:
+      - Whether the cluster gives service accounts pull secrets for its own registry, as OpenShift does. Pods are made
+        when they have them, as those that are made before cannot pull from there.
+    type: bool
+    default: false
   timeout:
     description: With O(state=absent), how long to wait until all is gone, in seconds.
     type: int
@@ -139,6 +145,8 @@ def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode
             if not has_namespace:
                 result.update({_apply.key_of(item): item for item in wave})
                 continue
+            if params["account_pull_secrets"] and not check_mode and _apply.WORKLOADS & {item["kind"] for item in wave}:
+                _apply.wait_for_pull_secrets(cluster, instance)
             answers = pool.map(apply, wave)
             result.update({_apply.key_of(item): answer for item, answer in zip(wave, answers, strict=True)})
     created = [key for key in result if key not in live]
@@ -253,6 +261,7 @@ def main() -> t.NoReturn:
                 "choices": ["when_idle", "always", "never"],
                 "default": "when_idle",
             },
+            "account_pull_secrets": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 180},
         },
         work,

@@ -37,6 +37,7 @@ def _arguments() -> argparse.Namespace:
     add("--group", action="append", default=[], metavar="NAME:USER,USER")
     add("--domain", default=defaults.domain, help="of the hosts of Routes (%(default)s)")
     add("--allowed-domain", action="append", default=[], help="which hosts the router serves; by default the domain")
+    add("--pull-secrets", action="store_true", help="give service accounts some, as OpenShift's controller does")
     add("--router", action="store_true", help="a router in the cluster writes the status of Routes: see router/")
     add("--proxy-port", type=int, default=0, help="by default the system picks one")
     add("--proxy-target", default="", metavar="HOST:PORT", help="be a proxy that leads there, for HTTPS in the domains")
@@ -75,6 +76,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         domain=arguments.domain,
         allowed_domains=tuple(arguments.allowed_domain),
         router=arguments.router,
+        pull_secrets=arguments.pull_secrets,
         proxy_target=arguments.proxy_target,
         proxy_http_target=arguments.proxy_http_target,
         token_seconds=arguments.token_seconds,

@@ -16,6 +16,7 @@ import yaml
 
 from tests.fakes import certificates
 from tests.fakes.openshift import admission, manifests
+from tests.fakes.openshift.accounts import Accounts
 from tests.fakes.openshift.builds import Builder, pretend
 from tests.fakes.openshift.edge import Edge, Record
 from tests.fakes.openshift.errors import JSON
@@ -55,10 +56,13 @@ class FakeOpenShift:
         self._folder = tempfile.TemporaryDirectory(prefix="fake-openshift-")
         self.files = _certificates(folder or Path(self._folder.name), self.settings)
         self._server = Server(self.edge, port, self.files)
+        self._accounts = Accounts(self.kube) if self.settings.pull_secrets else None
         self._proxy = Proxy(self.settings, proxy_port) if self.settings.proxy_target else None
 
     def __enter__(self) -> t.Self:
         self._server.start()
+        if self._accounts:
+            self._accounts.start()
         if self._proxy:
             self.edge.proxied = self._proxy.records
             self._proxy.start()
@@ -67,6 +71,8 @@ class FakeOpenShift:
     def __exit__(self, *_error: object) -> None:
         self._server.stop()
         self.edge.builds.stop()
+        if self._accounts:
+            self._accounts.stop()
         if self._proxy:
             self._proxy.stop()
         self._folder.cleanup()

@@ -19,6 +19,7 @@ class Settings:
     groups: dict[str, list[str]] = field(default_factory=dict)  # name to users
     domain: str = "apps.example.test"  # of hosts that are made up for Routes
     allowed_domains: tuple[str, ...] = ()  # which hosts the router serves; by default those in the domain
+    pull_secrets: bool = False  # give service accounts some: see accounts.py
     router: bool = False  # there is one in the cluster (see router/), which writes the status of Routes
     proxy_target: str = ""  # where the router's port for HTTPS is, as host:port: a proxy leads there then
     proxy_http_target: str = ""  # and that for HTTP

@@ -6,6 +6,7 @@ import typing as t
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply
+from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster
 
@@ -141,3 +142,29 @@ def test_a_route_whose_host_or_certificate_changes_is_made_anew(spec: JSON, live
         (("Route", "r"),) if anew else ()
     )
     assert _apply.made_anew([item("Route", "new", spec=spec)], live) == ()
+
+
+class Accounts(Cluster):
+    """A cluster whose service account has its pull secret the third time that it is looked at, or never."""
+
+    def __init__(self, never: bool = False) -> None:
+        self.name = "prod"
+        self.looks = 0
+        self.never = never
+
+    def items(self, path: str, **query: str) -> list[JSON]:
+        assert (path.rpartition("/")[2], query) == (
+            "serviceaccounts",
+            {"labelSelector": Instance("dask", "n").selector},
+        )
+        self.looks += 1
+        given = [{"name": "dask-dockercfg"}] if self.looks > 2 and not self.never else []
+        return [{"metadata": {"name": "dask"}, "imagePullSecrets": given}]
+
+
+def test_pods_wait_for_the_pull_secrets_of_their_account() -> None:
+    cluster = Accounts()
+    _apply.wait_for_pull_secrets(cluster, Instance("dask", "n"), timeout=5)
+    assert cluster.looks == 3
+    with pytest.raises(DaskopsError, match=r"Cluster prod: .* service account dask was given no pull secret"):
+        _apply.wait_for_pull_secrets(Accounts(never=True), Instance("dask", "n"), timeout=0.3)
