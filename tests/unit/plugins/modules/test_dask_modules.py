@@ -119,7 +119,8 @@ def test_the_other_modules(capsys: pytest.CaptureFixture[str], module: t.Any, pa
 
 def test_a_routes_private_key_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     result = failure(capsys, dask_apply, namespace="n", route_keys={"dask-notebook": "hunter2hunter2"})
-    assert "route_keys" in result["invocation"]["module_args"]
+    # From 2.21 on ansible-core returns no arguments.
+    assert "route_keys" in result.get("invocation", {"module_args": ["route_keys"]})["module_args"]
     assert "hunter2hunter2" not in json.dumps(result)
 
 
