@@ -439,7 +439,7 @@ def test_all_problems_at_once(target_info: Module, team: str) -> None:
     # "view" holds everything that is only looked at, but no secrets and no way into a pod.
     assert result["missing_rights"] == [
         f"{change} serviceaccounts",
-        "get/list/create/patch/delete secrets",
+        "list/create/patch/delete/get secrets",
         f"{change} configmaps",
         f"{change} persistentvolumeclaims",
         f"{change} services",
