@@ -18,6 +18,8 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image import (
     VERSIONS_MARK,
@@ -614,6 +616,16 @@ def provide(
     wanted = Wanted(place, tag, base.name, context.build_args, labels, resources)
     result = _provide(wanted, context, builder, check=check)
     return replace(result, warnings=(*base.warnings, *result.warnings))
+
+
+def connect(params: JSON) -> tuple[Cluster, Place]:
+    """The cluster that builds, and where in it, by the parameters of dask_image."""
+    if _kube.KUBERNETES_IMPORT_ERROR:
+        raise DaskopsError(missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
+    if not params["namespace"]:
+        raise DaskopsError("The image is to be built by OpenShift, and no namespace is named: set 'namespace'")
+    cluster = Cluster({**params, "context": params["kube_context"]}, params["target"])
+    return cluster, Place(cluster.name, params["namespace"], params["registry"]["repository"] or "dask")
 
 
 def remove(cluster: Cluster, place: Place, *, check: bool) -> list[str]:

@@ -48,33 +48,11 @@ def run(
     """Run a module that talks to a cluster: C(argument_spec) is added to the authentication options."""
 
     def with_names(module: AnsibleModule) -> JSON:
-        module.no_log_values -= public_values(module.params["kubeconfig"])
+        module.no_log_values -= _module.public_values(module.params["kubeconfig"])
         return work(module)
 
     libraries = {"kubernetes": KUBERNETES_IMPORT_ERROR, **(libraries or {})}
     _module.run({**AUTH, **argument_spec}, with_names, libraries, **kwargs)
-
-
-def public_values(kubeconfig: t.Any) -> set[str]:
-    """What of a kubeconfig is no secret and has to be named in messages: Ansible hides the option as a whole.
-
-    Of one that is given as a dictionary, that is all but what makes a user one.
-    """
-    if not isinstance(kubeconfig, dict):
-        return {str(kubeconfig)}
-    users = kubeconfig.get("users") or []
-    secrets = set(_texts([{k: v for k, v in user.items() if k != "name"} for user in users if isinstance(user, dict)]))
-    return set(_texts(kubeconfig)) - secrets
-
-
-def _texts(value: t.Any) -> t.Iterator[str]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    else:
-        yield str(value)
 
 
 class ApiError(DaskopsError):

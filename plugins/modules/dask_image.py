@@ -271,10 +271,9 @@ import typing as t
 from dataclasses import asdict
 from pathlib import Path
 
-from ansible.module_utils.basic import env_fallback, missing_required_lib
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift, _kube
+from ansible.module_utils.basic import env_fallback
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH
-from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image import YAML_IMPORT_ERROR, Inputs
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import (
     Result,
@@ -351,7 +350,10 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     )
     if target.kind != "openshift":
         return provide(inputs, target, engine, check=check)
-    cluster, place = openshift(params)
+    # Only here, as the Kubernetes client takes a quarter of a second to load.
+    from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift
+
+    cluster, place = _image_openshift.connect(params)
     return _image_openshift.provide(
         inputs,
         place,
@@ -362,20 +364,13 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     )
 
 
-def openshift(params: dict[str, t.Any]) -> tuple[_kube.Cluster, _image_openshift.Place]:
-    """The cluster that builds, and where in it."""
-    if not params["namespace"]:
-        raise DaskopsError("The image is to be built by OpenShift, and no namespace is named: set 'namespace'")
-    cluster = _kube.Cluster({**params, "context": params["kube_context"]}, params["target"])
-    name = params["registry"]["repository"] or "dask"
-    return cluster, _image_openshift.Place(cluster.name, params["namespace"], name)
-
-
 def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """Delete what is there; returns the module's result."""
     removed: list[str] = []
     if params["registry"]["kind"] == "openshift":
-        removed = _image_openshift.remove(*openshift(params), check=check)
+        from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift
+
+        removed = _image_openshift.remove(*_image_openshift.connect(params), check=check)
     return {
         "changed": bool(removed),
         "removed": removed,
@@ -385,11 +380,8 @@ def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Run, and report."""
-    builds = module.params["registry"]["kind"] == "openshift" and not module.params["reference"]
-    if builds and _kube.KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
     # An image's name may well hold a word of the kubeconfig, such as its namespace's.
-    module.no_log_values -= _kube.public_values(module.params["kubeconfig"])
+    module.no_log_values -= _module.public_values(module.params["kubeconfig"])
     if module.params["state"] == "absent":
         return remove(module.params, check=module.check_mode)
     progress = Progress()

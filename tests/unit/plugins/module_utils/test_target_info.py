@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _target_info
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _module, _target_info
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._target_info import Facts, Right
 
@@ -210,7 +210,7 @@ def test_a_kubeconfigs_secrets_stay_hidden() -> None:
         "users": [{"name": "u", "user": {"token": "secret", "auth-provider": {"config": {"id-token": "dask2"}}}}],
     }
     # What is named in messages and results, such as the namespace, must not be hidden there.
-    assert _kube.public_values(kubeconfig) == {"c", "prod", "u", "dask", "https://198.51.100.7", "Q0E="}
+    assert _module.public_values(kubeconfig) == {"c", "prod", "u", "dask", "https://198.51.100.7", "Q0E="}
     kubeconfig["contexts"][0]["context"]["namespace"] = "secret"
-    assert "secret" not in _kube.public_values(kubeconfig)
-    assert _kube.public_values("~/.kube/team.yaml") == {"~/.kube/team.yaml"}
+    assert "secret" not in _module.public_values(kubeconfig)
+    assert _module.public_values("~/.kube/team.yaml") == {"~/.kube/team.yaml"}
