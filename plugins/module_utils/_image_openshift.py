@@ -38,14 +38,13 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker i
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import Registry
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
+from ansible_collections.daskops.kubernetes.plugins.module_utils._openshift import INTERNAL_REGISTRY
+from ansible_collections.daskops.kubernetes.plugins.module_utils._target_info import DNS_LABEL
 
 JSON = dict[str, t.Any]
 
 IMAGES = "image.openshift.io/v1"
 BUILDS = "build.openshift.io/v1"
-# What the integrated registry is called in every cluster that has one.
-REGISTRY = "image-registry.openshift-image-registry.svc:5000"
-DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 LABELS = {
     "app.kubernetes.io/name": "dask",
@@ -644,7 +643,7 @@ def remove(cluster: Cluster, place: Place, *, check: bool) -> list[str]:
 
 
 def _provide(wanted: Wanted, context: Context, builder: Builder, *, check: bool) -> Result:
-    expected = Result(f"{REGISTRY}/{wanted.place}:{wanted.tag}", wanted.tag, built=True, pushed=True)
+    expected = Result(f"{INTERNAL_REGISTRY}/{wanted.place}:{wanted.tag}", wanted.tag, built=True, pushed=True)
     try:
         observed = builder.observe(wanted)
     except ApiError as error:

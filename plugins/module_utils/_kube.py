@@ -126,6 +126,23 @@ class Cluster:
         """The items at C(path), or None where the server does not know the kind or the user may not see it."""
         return (self.find_visible(path, **query) or {}).get("items")
 
+    def may(self, namespace: str, group: str, resource: str, verb: str) -> bool:
+        """Whether the user may do something, by the API server's own answer; without a namespace, in the whole cluster.
+
+        C(resource) may have a subresource, as in C(pods/log).
+        """
+        plural, _slash, subresource = resource.partition("/")
+        attributes = {"group": group, "resource": plural, "subresource": subresource, "verb": verb}
+        if namespace:
+            attributes["namespace"] = namespace
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        answer = self.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
+        return bool(answer["status"]["allowed"])
+
     def send(self, method: str, path: str, body: t.Any, content_type: str = "application/json", **query: str) -> JSON:
         """Create, patch or delete; returns the server's answer."""
         raw = self.request(method, path, json.dumps(body).encode(), content_type, query)

@@ -17,7 +17,7 @@ import dataclasses
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _pod_security
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, ApiError, Cluster
@@ -30,7 +30,6 @@ JSON = dict[str, t.Any]
 PROJECTS = "/apis/project.openshift.io/v1/projects"
 REQUESTS = "/apis/project.openshift.io/v1/projectrequests"
 DESCRIPTION = "openshift.io/description"
-POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 # What is made in a namespace with it.
 LIMITS = {"ResourceQuota": "resourcequotas", "LimitRange": "limitranges"}
@@ -77,7 +76,7 @@ class Wanted:
             "app.kubernetes.io/name": "dask",
             "app.kubernetes.io/instance": self.instance.name,
             "app.kubernetes.io/managed-by": "daskops",
-            POD_SECURITY: self.pod_security,
+            _pod_security.ENFORCE: self.pod_security,
         }
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
@@ -129,7 +128,7 @@ def plan(wanted: Wanted, found: Found) -> Plan:
     apply = tuple(
         item for kind, item in restrictions.items() if not _same(item["spec"], found.restrictions.get(kind, {}))
     )
-    ours = [kind for kind, live in found.restrictions.items() if _is_ours(live, wanted.instance)]
+    ours = [kind for kind, live in found.restrictions.items() if is_ours(live, wanted.instance)]
     delete = tuple(kind for kind in ours if kind not in restrictions)
     if (apply or delete) and not found.can_restrict:
         kinds = " and ".join([*(item["kind"] for item in apply), *delete])
@@ -139,7 +138,8 @@ def plan(wanted: Wanted, found: Found) -> Plan:
     return Plan(make, apply, delete)
 
 
-def _is_ours(item: JSON, instance: Instance) -> bool:
+def is_ours(item: JSON, instance: Instance) -> bool:
+    """Whether limits were made with a namespace for a deployment."""
     labels = item["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in instance.labels("namespace").items())
 
@@ -200,22 +200,7 @@ def find(cluster: Cluster, name: str, request: bool) -> JSON | None:
 def may_restrict(cluster: Cluster, namespace: str) -> bool:
     """Whether the user may have ResourceQuotas and LimitRanges in a namespace, which OpenShift keeps for admins."""
     rights = [(plural, verb) for plural in LIMITS.values() for verb in ("create", "patch", "delete")]
-    return all(may(cluster, namespace, "", plural, verb) for plural, verb in rights)
-
-
-def may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str) -> bool:
-    """The API server's own answer; without a namespace, for the whole cluster."""
-    plural, _slash, subresource = resource.partition("/")
-    attributes = {"group": group, "resource": plural, "subresource": subresource, "verb": verb}
-    if namespace:
-        attributes["namespace"] = namespace
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    answer = cluster.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
-    return bool(answer["status"]["allowed"])
+    return all(cluster.may(namespace, "", plural, verb) for plural, verb in rights)
 
 
 def carry_out(cluster: Cluster, wanted: Wanted, steps: Plan) -> None:
@@ -253,7 +238,7 @@ def why_keep(cluster: Cluster, wanted: Wanted, namespace: JSON) -> str:
     instance, metadata = wanted.instance, namespace["metadata"]
     made = wanted.namespace()["metadata"].get("labels", {})
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    marked = all(labels.get(key) == made[key] for key in made if key != POD_SECURITY)
+    marked = all(labels.get(key) == made[key] for key in made if key != _pod_security.ENFORCE)
     if not (annotations.get(DESCRIPTION) == wanted.description if wanted.request else marked):
         return f"namespace {instance.namespace} was not made for {instance}"
     selector = f"app.kubernetes.io/instance!={instance.name}"

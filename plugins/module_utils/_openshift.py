@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _namespace, _target_info
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _namespace, _pod_security, _target_info
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster
 from ansible_collections.daskops.kubernetes.plugins.module_utils._target_info import Right
 
@@ -32,6 +32,7 @@ CONSOLE_HOST = "console-openshift-console."
 INGRESS = "/apis/config.openshift.io/v1/ingresses/cluster"
 # Image streams that everybody may see, by which the registry's addresses are known.
 SAMPLES = f"/apis/{IMAGES}/v1/namespaces/openshift/imagestreams"
+# What the integrated registry is called in every cluster that has one.
 INTERNAL_REGISTRY = "image-registry.openshift-image-registry.svc:5000"
 
 # What dask_image does for a build.
@@ -112,9 +113,7 @@ def summary(facts: Facts) -> JSON:
     """The facts as a module returns them."""
     annotations = (facts.namespace or {}).get("metadata", {}).get("annotations") or {}
     # A project that is yet to be made gets its ids with it.
-    uids = _target_info.OPENSHIFT_UIDS in annotations or (
-        facts.namespace is None and bool({SCC, PROJECTS} & facts.groups)
-    )
+    uids = _pod_security.UIDS in annotations or (facts.namespace is None and bool({SCC, PROJECTS} & facts.groups))
     return {
         **_target_info.summary(facts.target),
         "user": facts.user,
@@ -179,7 +178,7 @@ def gather(cluster: Cluster, ask: Ask) -> Facts:
     with ThreadPoolExecutor(8) as pool:
         user = pool.submit(_user, cluster)
         namespace = pool.submit(_namespace.find, cluster, ask.namespace, projects)
-        may_create = pool.submit(_namespace.may, cluster, "", "", "namespaces", "create")
+        may_create = pool.submit(cluster.may, "", "", "namespaces", "create")
         refusal = pool.submit(_refusal, cluster) if projects else None
         domain = pool.submit(_domain, cluster)
         registry = pool.submit(_registries, cluster) if IMAGES in groups else None

@@ -29,8 +29,8 @@ _SYSCTLS = (
 )
 _SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 
-_ENFORCE = "pod-security.kubernetes.io/enforce"
-_UIDS = "openshift.io/sa.scc.uid-range"
+ENFORCE = "pod-security.kubernetes.io/enforce"
+UIDS = "openshift.io/sa.scc.uid-range"
 _GROUPS = "openshift.io/sa.scc.supplemental-groups"
 _MCS = "openshift.io/sa.scc.mcs"
 
@@ -50,8 +50,8 @@ class Allotment:
 def allotment(namespace: JSON | None) -> Allotment:
     """What the annotations of a namespace say, each of them start/size or start-end, groups several of them."""
     annotations = ((namespace or {}).get("metadata") or {}).get("annotations") or {}
-    uids = _block(annotations.get(_UIDS))
-    groups = _block((annotations.get(_GROUPS) or annotations.get(_UIDS) or "").split(",")[0])
+    uids = _block(annotations.get(UIDS))
+    groups = _block((annotations.get(_GROUPS) or annotations.get(UIDS) or "").split(",")[0])
     return Allotment(uids, groups[0] if groups else None, annotations.get(_MCS))
 
 
@@ -67,7 +67,7 @@ def level_of(namespace: JSON | None, exists: bool | None, asked: str) -> str:
     """The Pod Security level that holds: an existing namespace's own, if it may be read, which may be none."""
     if exists is False or namespace is None:
         return asked
-    return str((namespace["metadata"].get("labels") or {}).get(_ENFORCE) or "privileged")
+    return str((namespace["metadata"].get("labels") or {}).get(ENFORCE) or "privileged")
 
 
 def check_types(context: JSON, problems: list[str]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _quota
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _namespace, _quota
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster
 
@@ -41,9 +41,7 @@ class Facts:
 
     def limited_by(self, instance: Instance) -> bool:
         """Whether the namespace has limits that were made with it for the deployment."""
-        wanted = instance.labels("namespace").items()
-        found = [*(self.quotas or []), *(self.limit_ranges or [])]
-        return any(wanted <= (item["metadata"].get("labels") or {}).items() for item in found)
+        return any(_namespace.is_ours(item, instance) for item in (*(self.quotas or ()), *(self.limit_ranges or ())))
 
 
 def gather(cluster: Cluster, instance: Instance, exists: bool | None, volume: bool) -> Facts:

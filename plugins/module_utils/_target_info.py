@@ -15,7 +15,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _namespace
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _namespace, _pod_security
 from ansible_collections.daskops.kubernetes.plugins.module_utils._apply import KINDS
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster
@@ -28,8 +28,6 @@ JSON = dict[str, t.Any]
 # Pod Security's labels and server-side apply are older; this is what the tests of a supported release still run on.
 MINIMUM_VERSION = (1, 29)
 
-POD_SECURITY = "pod-security.kubernetes.io/enforce"
-OPENSHIFT_UIDS = "openshift.io/sa.scc.uid-range"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -69,7 +67,7 @@ class Right:
 
 
 # What a preflight reads if it may, to refuse what a namespace's limits would.
-LIMITS_READ = tuple(Right("", plural, "list") for plural in ("resourcequotas", "limitranges"))
+LIMITS_READ = tuple(Right("", plural, "list") for plural in _namespace.LIMITS.values())
 
 
 def needed_rights(
@@ -250,8 +248,8 @@ def summary(facts: Facts) -> JSON:
     return {
         "version": facts.version,
         "namespace_exists": facts.namespace is not None if facts.namespace_visible else None,
-        "pod_security": (metadata.get("labels") or {}).get(POD_SECURITY, ""),
-        "arbitrary_uid": OPENSHIFT_UIDS in (metadata.get("annotations") or {}),
+        "pod_security": (metadata.get("labels") or {}).get(_pod_security.ENFORCE, ""),
+        "arbitrary_uid": _pod_security.UIDS in (metadata.get("annotations") or {}),
         "storage_classes": classes,
         "default_storage_class": default if classes is not None else None,
         "ingress_classes": _names(facts.ingress_classes),
@@ -291,7 +289,10 @@ def gather(
         wanted = needed_rights(to_create, ingress, route and has_routes is not False, route_host) + more
         # An authorizer of a cloud may grant what it cannot list, so what is not listed is asked for by itself.
         unlisted = [right for right in wanted if right.cluster_wide or not granted(rules.result(), right)]
-        answers = pool.map(lambda right: _may(cluster, "" if right.cluster_wide else namespace, right), unlisted)
+        answers = pool.map(
+            lambda right: cluster.may("" if right.cluster_wide else namespace, right.group, right.resource, right.verb),
+            unlisted,
+        )
         missing = tuple(right for right, may in zip(unlisted, answers, strict=True) if not may)
         return Facts(
             version=version,
@@ -321,7 +322,3 @@ def _rules(cluster: Cluster, namespace: str) -> list[JSON]:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
     answer = cluster.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body)
     return t.cast("list[JSON]", answer["status"].get("resourceRules") or [])
-
-
-def _may(cluster: Cluster, namespace: str, right: Right) -> bool:
-    return _namespace.may(cluster, namespace, right.group, right.resource, right.verb)
