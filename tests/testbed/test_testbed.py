@@ -327,6 +327,8 @@ def workers(env: dict[str, str]) -> list[str]:
 
 
 def test_every_node_is_ready_with_the_version_asked_for(cluster: dict[str, str]) -> None:
+    # What kind waits for is the control plane alone.
+    kubectl(cluster, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
     nodes = json.loads(kubectl(cluster, "get", "nodes", "-o", "json"))["items"]
     ready = [c["status"] for node in nodes for c in node["status"]["conditions"] if c["type"] == "Ready"]
     assert ready == ["True"] * 3
