@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the daskops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run the parts of the test suite in order, stop at the first that fails, and say what each took.
+"""Run the parts of the test suite in order, and say at the end what each took and why those failed that did.
 
 make test                              all of them
 make test PARTS="lint unit"            those
@@ -32,6 +32,7 @@ TREE = ROOT / ".venv" / "collections"
 NEXT = ROOT / ".venv-core-2.21"  # the newest ansible-core, on the newest Python
 HEARTBEAT = 15.0
 TAIL_LINES = 60
+LAST_WORDS = 8  # lines of a failure that are repeated at the end, where a reader of a long log looks
 
 Steps: t.TypeAlias = t.Iterator["Step"]
 Command: t.TypeAlias = t.Sequence[str | Path]
@@ -121,7 +122,7 @@ def pytest(*arguments: str | Path, environment: Path = ROOT / ".venv") -> Step:
 
     title = f"pytest {' '.join(str(argument) for argument in arguments)}"
     command: Command = [environment / "bin" / "python", "-m", "pytest", "--color=no", "-q", *arguments]
-    return Step(title, command, verdict=verdict)
+    return Step(title, command, env={"CI": "true"}, verdict=verdict)  # by which pytest shortens no message
 
 
 def molecule(scenario: str) -> t.Callable[[Path], Steps]:
@@ -429,9 +430,10 @@ def run_step(step: Step, log: t.TextIO, limit: float, console: Console) -> tuple
     return step.verdict("".join(lines)), lines
 
 
-def run_part(part: Part, console: Console) -> bool:
+def run_part(part: Part, console: Console) -> list[str]:
+    """What to repeat at the end if it failed; nothing if it did not."""
     log_path = LOGS / f"{part.name}.log"
-    good = True
+    last_words: list[str] = []
     with log_path.open("w") as log, tempfile.TemporaryDirectory(prefix="daskops-test-") as scratch:
         try:
             for step in part.steps(Path(scratch)):
@@ -441,18 +443,19 @@ def run_part(part: Part, console: Console) -> bool:
                 if problem is None:
                     console.line(f"  {took}  {step.title}")
                     continue
-                good = False
                 console.line(f"  {took}  {step.title}: FAILED, {problem}")
                 shown = [line for line in lines if re.match(step.telling, line)] or lines
+                last_words += [f"{part.name}: {step.title}: {problem}"]
+                last_words += [f"  | {line.rstrip()[:600]}" for line in shown[-LAST_WORDS:]]
                 for line in [] if console.verbose else shown[-TAIL_LINES:]:
                     console.line(f"    | {line.rstrip()}")
                 console.line(f"    all of it: {log_path.relative_to(ROOT)}")
                 if not part.keep_going:
                     break
         except Failure as failure:
-            good = False
             console.line(f"  FAILED: {failure}")
-    return good
+            last_words.append(f"{part.name}: {failure}")
+    return last_words
 
 
 def chosen(names: list[str]) -> list[Part]:
@@ -472,15 +475,15 @@ def main(names: list[str]) -> int:
     os.environ["PATH"] = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     outcomes: dict[str, tuple[str, float]] = {}
+    last_words: list[str] = []
     try:
         for number, part in enumerate(parts, 1):
             console.line(f"\n== {number} of {len(parts)}: {part.name} - {part.about}")
             started = time.monotonic()
             outcomes[part.name] = ("interrupted", 0.0)
-            good = run_part(part, console)
-            outcomes[part.name] = ("passed" if good else "FAILED", time.monotonic() - started)
-            if not good:
-                break
+            failed = run_part(part, console)
+            outcomes[part.name] = ("FAILED" if failed else "passed", time.monotonic() - started)
+            last_words += failed
     except KeyboardInterrupt:
         console.line("  interrupted")
     console.line(f"\n{'part':20} {'outcome':12} seconds")
@@ -489,6 +492,8 @@ def main(names: list[str]) -> int:
         console.line(f"{part.name:20} {outcome:12} {seconds:7.1f}" if seconds else f"{part.name:20} {outcome}")
     passed = sum(outcome == "passed" for outcome, seconds in outcomes.values())
     console.line(f"{'all':20} {'':12} {sum(seconds for outcome, seconds in outcomes.values()):7.1f}\n")
+    for line in last_words:
+        console.line(line)
     console.line(f"{passed} passed, {len(outcomes) - passed} failed")
     return 0 if parts and passed == len(parts) else 1
 
