@@ -83,3 +83,17 @@ def test_a_host_may_not_be_chosen_without_the_right(tenant: Client, api_server: 
     answer = tenant.patch(f"{ROUTES}/dask", {"spec": {"host": "x.apps.example.test"}})
     assert answer.status_code == 422
     assert "spec.host: Invalid value" in answer.json()["message"]
+
+
+def test_a_certificate_may_not_be_chosen_without_the_right(tenant: Client, api_server: ApiServer) -> None:
+    api_server.allowed.remove(("developer", "create", "routes/custom-host.route.openshift.io", "lab"))
+    with_certificate = route("dask") | {"spec": route("dask")["spec"] | {"tls": {"certificate": "PEM", "key": "PEM"}}}
+    answer = tenant.post(ROUTES, with_certificate)
+    assert answer.status_code == 422
+    assert "spec.tls: Forbidden: you do not have permission to set certificate fields" in answer.json()["message"]
+    # Without one the router's own does, and takes no right.
+    with_certificate["spec"]["tls"] = {"termination": "edge"}
+    assert tenant.post(ROUTES, with_certificate).status_code == 201
+    answer = tenant.patch(f"{ROUTES}/dask", {"spec": {"tls": {"certificate": "PEM"}}})
+    assert answer.status_code == 422
+    assert "field is immutable" in answer.json()["message"]
