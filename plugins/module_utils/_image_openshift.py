@@ -619,12 +619,30 @@ def provide(
 
 def connect(params: JSON) -> tuple[Cluster, Place]:
     """The cluster that builds, and where in it, by the parameters of dask_image."""
-    if _kube.KUBERNETES_IMPORT_ERROR:
-        raise DaskopsError(missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
     if not params["namespace"]:
         raise DaskopsError("The image is to be built by OpenShift, and no namespace is named: set 'namespace'")
-    cluster = Cluster({**params, "context": params["kube_context"]}, params["target"])
+    cluster = _cluster(params)
     return cluster, Place(cluster.name, params["namespace"], params["registry"]["repository"] or "dask")
+
+
+def credentials(params: JSON) -> dict[str, str]:
+    """User and password at OpenShift's registry, which wants a token and takes any name with it.
+
+    https://docs.redhat.com/en/documentation/openshift_container_platform/4.19/html/registry/accessing-the-registry
+    """
+    cluster = _cluster(params)
+    if not cluster.token:
+        raise DaskopsError(
+            f"Cluster {cluster.name}: its registry takes a token alone, and the kubeconfig's user has none, as with a "
+            "certificate; give the token of a service account, or have OpenShift build the image"
+        )
+    return {"username": "openshift", "password": cluster.token}
+
+
+def _cluster(params: JSON) -> Cluster:
+    if _kube.KUBERNETES_IMPORT_ERROR:
+        raise DaskopsError(missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
+    return Cluster({**params, "context": params["kube_context"]}, params["target"])
 
 
 def remove(cluster: Cluster, place: Place, *, check: bool) -> list[str]:
@@ -632,9 +650,8 @@ def remove(cluster: Cluster, place: Place, *, check: bool) -> list[str]:
     removed = []
     for kind, plural in (("BuildConfig", "buildconfigs"), ("ImageStream", "imagestreams")):
         path = place.path(plural, place.name)
-        found = cluster.find_visible(
-            path
-        )  # who may not see it has not made it, and of a project that is gone none is seen
+        # Who may not see it has not made it, and of a project that is gone none is seen.
+        found = cluster.find_visible(path)
         if found and is_ours(found):
             removed.append(f"{kind}/{place.name}")
             if not check:

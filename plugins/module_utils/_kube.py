@@ -96,6 +96,12 @@ class Cluster:
         """URL of the API server."""
         return str(self._configuration.host)
 
+    @property
+    def token(self) -> str:
+        """The bearer token by which the user is known; empty if it is known otherwise."""
+        scheme, _space, token = self._credentials().get("Authorization", "").partition(" ")
+        return token if scheme == "Bearer" else ""
+
     def get(self, path: str, **query: str) -> JSON:
         """The object or list at C(path); raises ApiError where there is none."""
         return t.cast("JSON", json.loads(self.request("GET", path, query=query)))

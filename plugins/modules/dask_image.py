@@ -132,13 +132,18 @@ options:
         default: ""
       username:
         description:
-          - User at the registry, to look for the image and to push it. For OpenShift's registry that is anything, with
-            a token as the password.
+          - User at the registry, to look for the image and to push it.
           - By default the credentials of Docker's configuration.
         type: str
       password:
         description: Password at the registry. It never stands on a command line.
         type: str
+      cluster_token:
+        description:
+          - Log in with the token by which the kubeconfig's user is known to the cluster, as OpenShift's registry takes
+            it. It stands neither on a command line nor in a result.
+        type: bool
+        default: false
   docker_command:
     description: The command that builds, runs and pushes, with its options. C(podman) takes the same commands.
     type: str
@@ -209,8 +214,9 @@ EXAMPLES = r"""
     registry:
       repository: registry.apps.example.com/dask/dask
       pull_repository: image-registry.openshift-image-registry.svc:5000/dask/dask
-      username: builder
-      password: "{{ token }}"
+      cluster_token: true
+    kubeconfig: ~/.kube/openshift.yaml
+    kube_context: team
 
 - name: An image that exists
   daskops.kubernetes.dask_image:
@@ -274,6 +280,7 @@ from pathlib import Path
 from ansible.module_utils.basic import env_fallback
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH
+from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image import YAML_IMPORT_ERROR, Inputs
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import (
     Result,
@@ -314,6 +321,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "pull_repository": {"type": "str", "default": ""},
             "username": {"type": "str"},
             "password": {"type": "str", "no_log": True},
+            "cluster_token": {"type": "bool", "default": False, "no_log": False},
         },
         "required_together": [("username", "password")],
     },
@@ -326,6 +334,13 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
+def _openshift_builder() -> t.Any:
+    # Loaded where it is needed alone, as the Kubernetes client takes a quarter of a second to load.
+    from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift
+
+    return _image_openshift
+
+
 def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     """Do what the parameters say."""
 
@@ -333,7 +348,12 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
         progress.say(f"image: {text}")
 
     engine = Engine(params["docker_command"], tell)
-    target = Target(**params["registry"])
+    registry = dict(params["registry"])
+    if registry.pop("cluster_token"):
+        if registry["username"]:
+            raise DaskopsError("registry: a username and cluster_token are two ways to log in: give one of them")
+        registry |= _openshift_builder().credentials(params)
+    target = Target(**registry)
     if params["reference"]:
         return check_existing(params["reference"], target, engine, check=check)
     inputs = Inputs(
@@ -350,27 +370,25 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     )
     if target.kind != "openshift":
         return provide(inputs, target, engine, check=check)
-    # Only here, as the Kubernetes client takes a quarter of a second to load.
-    from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift
-
-    cluster, place = _image_openshift.connect(params)
-    return _image_openshift.provide(
+    openshift = _openshift_builder()
+    cluster, place = openshift.connect(params)
+    result: Result = openshift.provide(
         inputs,
         place,
-        _image_openshift.Builder(cluster, tell, params["timeout"]),
+        openshift.Builder(cluster, tell, params["timeout"]),
         lambda host: Registry(host, docker_credentials(engine.ask)),
         resources=params["build_resources"],
         check=check,
     )
+    return result
 
 
 def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """Delete what is there; returns the module's result."""
     removed: list[str] = []
     if params["registry"]["kind"] == "openshift":
-        from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift
-
-        removed = _image_openshift.remove(*_image_openshift.connect(params), check=check)
+        openshift = _openshift_builder()
+        removed = openshift.remove(*openshift.connect(params), check=check)
     return {
         "changed": bool(removed),
         "removed": removed,

@@ -34,6 +34,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import (  # noq
     _image_openshift,
     _kube,
 )
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import Result, Target  # noqa: E402
 from ansible_collections.daskops.kubernetes.plugins.modules import dask_image  # noqa: E402
 
 JSON = dict[str, t.Any]
@@ -506,10 +507,53 @@ def test_a_base_whose_registry_does_not_answer(module: Module, hook: Hook) -> No
         ({"registry": {"kind": "openshift", "repository": "a/b"}}, "'a/b' is no name of an ImageStream"),
         ({"kube_context": "nope"}, "has no context nope; it has: openshift"),
         ({"registry": {"kind": "openshift", "username": "x"}}, "parameters are required together: username, password"),
+        (
+            {"registry": {"username": "builder", "password": "hunter2", "cluster_token": True}},
+            "two ways to log in: give one",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(module: Module, openshift: FakeOpenShift, change: JSON, message: str) -> None:
     assert message in module(fails=True, **change)["msg"]
+    assert openshift.requests == []
+
+
+def kubeconfig(openshift: FakeOpenShift, user: JSON) -> JSON:
+    cluster = {"server": openshift.url, "certificate-authority": str(openshift.files.authority)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "openshift",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "contexts": [{"name": "openshift", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": user}],
+    }
+
+
+@pytest.mark.parametrize("how", ["token", "tokenFile"])
+def test_an_exposed_registry_is_given_the_token_of_the_kubeconfigs_user(
+    module: Module, openshift: FakeOpenShift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A pod has its own in a file."""
+    pushed: list[Target] = []
+
+    def provide(_inputs: t.Any, target: Target, _engine: t.Any, *, check: bool) -> Result:
+        pushed.append(target)
+        return Result("registry.example.test/lab/dask:1", "1", pushed=not check)
+
+    monkeypatch.setattr(dask_image, "provide", provide)
+    (tmp_path / "token").write_text("sha256~of-a-pod")
+    given = kubeconfig(openshift, {how: "sha256~of-a-pod" if how == "token" else str(tmp_path / "token")})
+    registry = {"repository": "registry.example.test/lab/dask", "cluster_token": True}
+    said = module(registry=registry, kubeconfig=given)
+    assert [target.credentials for target in pushed] == [("openshift", "sha256~of-a-pod")]
+    assert "of-a-pod" not in json.dumps(said)
+
+
+def test_a_user_without_a_token_cannot_push_to_an_exposed_registry(module: Module, openshift: FakeOpenShift) -> None:
+    given = kubeconfig(openshift, {"username": "builder", "password": "hunter2"})
+    said = module(fails=True, registry={"repository": "r.example.test/d", "cluster_token": True}, kubeconfig=given)
+    assert said["msg"].startswith("Cluster prod: its registry takes a token alone, and the kubeconfig's user has none")
     assert openshift.requests == []
 
 

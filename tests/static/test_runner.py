@@ -45,14 +45,16 @@ def test_all_passed(runner: t.Any, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert last_line(capsys) == "2 passed, 0 failed"
 
 
-def test_the_first_failure_ends_it(
+def test_a_failure_keeps_no_other_part_from_running_and_is_told_again_at_the_end(
     runner: t.Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runner, "PARTS", parts(runner, one=["true"], two=["false"], three=["true"]))
+    why = ["sh", "-c", "echo too late; exit 3"]
+    monkeypatch.setattr(runner, "PARTS", parts(runner, one=["true"], two=why, three=["true"]))
     assert runner.main([]) == 1
-    output = capsys.readouterr().out
-    assert output.rstrip().splitlines()[-1] == "1 passed, 1 failed"
-    assert "three                not run" in output
+    *_, words, said, total = capsys.readouterr().out.rstrip().splitlines()
+    assert words.startswith("two: ")
+    assert words.endswith("exit code 3")
+    assert (said, total) == ("  | too late", "2 passed, 1 failed")
 
 
 def test_only_what_was_chosen_is_run(

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the daskops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the role openshift logs in where no scenario does: as a pod, and by a kubeconfig."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from tests.fakes.openshift import FakeOpenShift
+from tests.openshift.api_server import ApiServer
+from tests.openshift.client import Client
+
+JSON = dict[str, t.Any]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def hand_over(folder: Path, variables: JSON, environment: dict[str, str]) -> JSON:
+    """The registry that the role hands over, and who it was to the cluster."""
+    role = {"name": "daskops.kubernetes.openshift", "tasks_from": "target"}
+    tasks = [
+        {"ansible.builtin.import_role": role},
+        {"ansible.builtin.debug": {"msg": {"registry": "{{ openshift_target.registry }}", "user": "{{ user }}"}}},
+    ]
+    variables = {**variables, "openshift_namespace": "lab", "user": "{{ __openshift_info.user }}"}
+    playbook = folder / "playbook.yml"
+    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "KUBERNETES_"))},
+        **environment,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    }
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local"]
+    done = subprocess.run(
+        [*command, "-e", json.dumps(variables), playbook],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    said: JSON = json.loads(done.stdout)["plays"][0]["tasks"][-1]["hosts"]["localhost"]["msg"]
+    return said
+
+
+@pytest.fixture
+def registry(openshift: FakeOpenShift, api_server: ApiServer, client: t.Callable[[str], Client]) -> JSON:
+    """The cluster's own, which is exposed, as a sample shows, and is pushed to by the user's token."""
+    openshift.settings.public_registry = "registry.apps.example.test"
+    api_server.add_namespace("openshift")
+    api_server.allow("system:authenticated", "list", "imagestreams.image.openshift.io", "openshift")
+    api_server.allow("other", "create", "imagestreams.image.openshift.io", "openshift")
+    stream = {"apiVersion": "image.openshift.io/v1", "kind": "ImageStream", "metadata": {"name": "cli"}}
+    made = client("other").post("/apis/image.openshift.io/v1/namespaces/openshift/imagestreams", stream)
+    assert made.status_code == 201
+    return {
+        "kind": "push",
+        "repository": "registry.apps.example.test/lab/dask",
+        "pull_repository": "image-registry.openshift-image-registry.svc:5000/lab/dask",
+        "cluster_token": True,
+        "pull_secret": "",
+        "account_pull_secrets": True,
+    }
+
+
+def test_a_pod_is_its_service_account(openshift: FakeOpenShift, tmp_path: Path, registry: JSON) -> None:
+    account = tmp_path / "serviceaccount"
+    account.mkdir()
+    (account / "token").write_text(openshift.login("developer"))
+    (account / "ca.crt").write_bytes(openshift.files.authority.read_bytes())
+    where = urlsplit(openshift.url)
+    environment = {"KUBERNETES_SERVICE_HOST": str(where.hostname), "KUBERNETES_SERVICE_PORT": str(where.port)}
+    variables = {"__openshift_account": str(account), "openshift_registry_kind": "exposed"}
+    assert hand_over(tmp_path, variables, environment) == {"user": "developer", "registry": registry}
+
+
+def test_a_kubeconfig_is_its_user(openshift: FakeOpenShift, tmp_path: Path, registry: JSON) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    openshift.kubeconfig(kubeconfig, openshift.login("developer"), "lab")
+    variables = {"openshift_context": "openshift", "openshift_registry_kind": "exposed"}
+    environment = {"K8S_AUTH_KUBECONFIG": str(kubeconfig)}
+    assert hand_over(tmp_path, variables, environment) == {"user": "developer", "registry": registry}
