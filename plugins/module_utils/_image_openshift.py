@@ -625,18 +625,15 @@ def connect(params: JSON) -> tuple[Cluster, Place]:
     return cluster, Place(cluster.name, params["namespace"], params["registry"]["repository"] or "dask")
 
 
-def credentials(params: JSON) -> dict[str, str]:
-    """User and password at OpenShift's registry, which wants a token and takes any name with it.
-
-    https://docs.redhat.com/en/documentation/openshift_container_platform/4.19/html/registry/accessing-the-registry
-    """
+def token(params: JSON) -> str:
+    """What the cluster knows the kubeconfig's user by, by the parameters of dask_image."""
     cluster = _cluster(params)
     if not cluster.token:
         raise DaskopsError(
-            f"Cluster {cluster.name}: its registry takes a token alone, and the kubeconfig's user has none, as with a "
-            "certificate; give the token of a service account, or have OpenShift build the image"
+            f"Cluster {cluster.name}: the image is to be pushed with the token of the kubeconfig's user, who has none, "
+            "as with a certificate; use a service account's token, or give the registry's username and password"
         )
-    return {"username": "openshift", "password": cluster.token}
+    return cluster.token
 
 
 def _cluster(params: JSON) -> Cluster:

@@ -168,7 +168,7 @@ class Registry:
         if self._given:
             return DaskopsError(
                 f"The registry {self.host} refuses access to '{repository}' by '{self._given[0]}' (HTTP {error.code}): "
-                "correct the registry's username and password, or give that user the right to pull"
+                "correct the registry's username and password, or give that user the right to it"
             )
         known = (
             "with the credentials of Docker's configuration" if self._credentials(self.host) else "without credentials"

@@ -133,15 +133,16 @@ options:
       username:
         description:
           - User at the registry, to look for the image and to push it.
-          - By default the credentials of Docker's configuration.
+          - By default the credentials of Docker's configuration, or C(token) with O(registry.cluster_token=true).
         type: str
       password:
         description: Password at the registry. It never stands on a command line.
         type: str
       cluster_token:
         description:
-          - Log in with the token by which the kubeconfig's user is known to the cluster, as OpenShift's registry takes
-            it. It stands neither on a command line nor in a result.
+          - Log in with the token by which the kubeconfig's user is known to the cluster. OpenShift's registry takes it
+            with any O(registry.username), and Google's Artifact Registry with C(oauth2accesstoken).
+          - It stands neither on a command line nor in a result.
         type: bool
         default: false
   docker_command:
@@ -323,7 +324,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "password": {"type": "str", "no_log": True},
             "cluster_token": {"type": "bool", "default": False, "no_log": False},
         },
-        "required_together": [("username", "password")],
+        "mutually_exclusive": [("password", "cluster_token")],
+        "required_by": {"password": ["username"]},
     },
     "docker_command": {"type": "str", "default": "docker"},
     "kube_context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
@@ -334,7 +336,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def _openshift_builder() -> t.Any:
+def _with_kubernetes() -> t.Any:
     # Loaded where it is needed alone, as the Kubernetes client takes a quarter of a second to load.
     from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift
 
@@ -350,9 +352,10 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     engine = Engine(params["docker_command"], tell)
     registry = dict(params["registry"])
     if registry.pop("cluster_token"):
-        if registry["username"]:
-            raise DaskopsError("registry: a username and cluster_token are two ways to log in: give one of them")
-        registry |= _openshift_builder().credentials(params)
+        registry["password"] = _with_kubernetes().token(params)
+        registry["username"] = registry["username"] or "token"
+    if registry["username"] and not registry["password"]:
+        raise DaskopsError("registry: there is a username and no password; give it, or cluster_token")
     target = Target(**registry)
     if params["reference"]:
         return check_existing(params["reference"], target, engine, check=check)
@@ -370,7 +373,7 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     )
     if target.kind != "openshift":
         return provide(inputs, target, engine, check=check)
-    openshift = _openshift_builder()
+    openshift = _with_kubernetes()
     cluster, place = openshift.connect(params)
     result: Result = openshift.provide(
         inputs,
@@ -387,7 +390,7 @@ def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """Delete what is there; returns the module's result."""
     removed: list[str] = []
     if params["registry"]["kind"] == "openshift":
-        openshift = _openshift_builder()
+        openshift = _with_kubernetes()
         removed = openshift.remove(*openshift.connect(params), check=check)
     return {
         "changed": bool(removed),

@@ -506,10 +506,10 @@ def test_a_base_whose_registry_does_not_answer(module: Module, hook: Hook) -> No
         ({"namespace": "a_b"}, "'a_b' is no name of a namespace"),
         ({"registry": {"kind": "openshift", "repository": "a/b"}}, "'a/b' is no name of an ImageStream"),
         ({"kube_context": "nope"}, "has no context nope; it has: openshift"),
-        ({"registry": {"kind": "openshift", "username": "x"}}, "parameters are required together: username, password"),
+        ({"registry": {"kind": "openshift", "username": "x"}}, "there is a username and no password; give it, or cl"),
         (
             {"registry": {"username": "builder", "password": "hunter2", "cluster_token": True}},
-            "two ways to log in: give one",
+            "mutually exclusive: password|cluster_token",
         ),
     ],
 )
@@ -530,11 +530,11 @@ def kubeconfig(openshift: FakeOpenShift, user: JSON) -> JSON:
     }
 
 
-@pytest.mark.parametrize("how", ["token", "tokenFile"])
+@pytest.mark.parametrize("how", ["token", "tokenFile", "exec"])
 def test_an_exposed_registry_is_given_the_token_of_the_kubeconfigs_user(
     module: Module, openshift: FakeOpenShift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """A pod has its own in a file."""
+    """A pod has its own in a file, and Google's users have a program that says it."""
     pushed: list[Target] = []
 
     def provide(_inputs: t.Any, target: Target, _engine: t.Any, *, check: bool) -> Result:
@@ -543,17 +543,31 @@ def test_an_exposed_registry_is_given_the_token_of_the_kubeconfigs_user(
 
     monkeypatch.setattr(dask_image, "provide", provide)
     (tmp_path / "token").write_text("sha256~of-a-pod")
-    given = kubeconfig(openshift, {how: "sha256~of-a-pod" if how == "token" else str(tmp_path / "token")})
+    version = "client.authentication.k8s.io/v1"
+    credential = {"apiVersion": version, "kind": "ExecCredential", "status": {"token": "sha256~of-a-pod"}}
+    user: JSON = {
+        "token": "sha256~of-a-pod",
+        "tokenFile": str(tmp_path / "token"),
+        "exec": {
+            "apiVersion": version,
+            "command": "echo",
+            "args": [json.dumps(credential)],
+            "interactiveMode": "Never",
+        },
+    }
+    given = kubeconfig(openshift, {how: user[how]})
     registry = {"repository": "registry.example.test/lab/dask", "cluster_token": True}
     said = module(registry=registry, kubeconfig=given)
-    assert [target.credentials for target in pushed] == [("openshift", "sha256~of-a-pod")]
+    assert [target.credentials for target in pushed] == [("token", "sha256~of-a-pod")]
     assert "of-a-pod" not in json.dumps(said)
 
 
 def test_a_user_without_a_token_cannot_push_to_an_exposed_registry(module: Module, openshift: FakeOpenShift) -> None:
     given = kubeconfig(openshift, {"username": "builder", "password": "hunter2"})
     said = module(fails=True, registry={"repository": "r.example.test/d", "cluster_token": True}, kubeconfig=given)
-    assert said["msg"].startswith("Cluster prod: its registry takes a token alone, and the kubeconfig's user has none")
+    assert (
+        "Cluster prod: the image is to be pushed with the token of the kubeconfig's user, who has none" in said["msg"]
+    )
     assert openshift.requests == []
 
 

@@ -40,7 +40,7 @@ def hand_over(folder: Path, variables: JSON, environment: dict[str, str]) -> JSO
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
     }
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local"]
+    command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local"]
     done = subprocess.run(
         [*command, "-e", json.dumps(variables), playbook],
         env=environment,

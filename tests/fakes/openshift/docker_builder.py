@@ -56,7 +56,7 @@ class DockerBuilder:
             context, strategy = self._context(given, Path(folder)), given.spec["strategy"]["dockerStrategy"]
             dockerfile = _inside(given, context, strategy.get("dockerfilePath") or "Dockerfile")
             self._rewrite(given, dockerfile, strategy)
-            options = ["--force-rm", "--file", str(dockerfile), "--tag", reference]
+            options = ["--file", str(dockerfile), "--tag", reference, "--force-rm"]
             for name, value in _pairs(given, strategy, "buildArgs"):
                 options += ["--build-arg", f"{name}={value}"]
             labels = {"io.openshift.build.name": given.name, "io.openshift.build.namespace": given.namespace}

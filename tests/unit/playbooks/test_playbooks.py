@@ -208,3 +208,34 @@ def test_flat_variables_are_the_size_of_the_usual_group(
     if "replicas" in found:
         found["replicas"] = int(found["replicas"])
     assert found == group
+
+
+# --- roles/gke --------------------------------------------------------------------------------------------------------
+
+
+def test_googles_registries_are_pushed_to_with_the_clusters_token(tmp_path: Path) -> None:
+    found = {
+        "kubeconfig": {"context": "gke_p_l_dask", "path": "/nowhere"},
+        "managed": True,
+        "cost_per_hour": {"min": 0, "max": 0, "unknown": []},
+    }
+    role = {"name": "daskops.kubernetes.gke", "tasks_from": "_hand_over.yml"}
+    repositories = ["", "us.gcr.io/p/dask", "localhost:5004/dask", "registry.example.com/us-docker.pkg.dev/dask"]
+    tasks = []
+    for repository in repositories:
+        tasks += [
+            {"ansible.builtin.include_role": role, "vars": {"gke_image_repository": repository}},
+            {"ansible.builtin.debug": {"msg": "registry: {{ gke_target.registry | to_json }}"}},
+        ]
+    given = {"gke_project": "my-project", "gke_location": "europe-west4-a", "__gke_result": found}
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": tasks}]))
+    code, said = play(playbook, ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
+    assert code == 0, said
+    registries = [json.loads(line) for line in re.findall(r"registry: (\{.*?\})", " ".join(said.split()))]
+    assert [registry["repository"] for registry in registries] == [
+        "europe-west4-docker.pkg.dev/my-project/dask/dask",
+        *repositories[1:],
+    ]
+    logins = [(registry["username"], registry["cluster_token"]) for registry in registries]
+    assert logins == [("oauth2accesstoken", True)] * 2 + [("", False)] * 2
