@@ -17,13 +17,13 @@ import threading
 import time
 import typing as t
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
 from tests.fakes.certificates import Files
+from tests.fakes.http_server import HttpHandler, HttpServer
 from tests.fakes.openshift.store import selected
 
 ADMIN = "token-of-the-admin"
@@ -39,19 +39,16 @@ _OBJECT = re.compile(r"(/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?)/([a-
 _REVIEW = re.compile(r"/apis/auth[a-z]+\.k8s\.io/v1/((?:self)?subject(?:access|rules)?reviews)")
 
 
-class ApiServer(ThreadingHTTPServer):
+class ApiServer(HttpServer):
     """On a port of 127.0.0.1, with TLS if there are files for it."""
 
-    daemon_threads = True
     block_on_close = False
 
     def __init__(self, files: Files | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__("127.0.0.1", 0, _Handler, files)
         self.files = files
         if files:
-            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            tls.load_cert_chain(files.certificate, files.key)
-            self.socket = tls.wrap_socket(self.socket, server_side=True)
+            self.socket = self.tls.wrap_socket(self.socket, server_side=True)
         self.objects: dict[str, JSON] = {}  # by path
         self.allowed: set[tuple[str, ...]] = set()  # user or group, verb, resource with group, namespace
         self.service_accounts: dict[str, str] = {}  # token to name
@@ -60,7 +57,7 @@ class ApiServer(ThreadingHTTPServer):
         self.seen: list[tuple[str, str, str]] = []  # user, verb, path
         self.lock = threading.Lock()
         self.version = 0
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.start()
 
     def kubeconfig(self, path: Path) -> Path:
         cluster, user = {"server": f"http://127.0.0.1:{self.server_port}"}, {"token": ADMIN}
@@ -108,12 +105,8 @@ class ApiServer(ThreadingHTTPServer):
         return {"status": status, **found, "metadata": metadata}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(HttpHandler):
     server: ApiServer
-
-    def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  (the base class has named it)
-        pass
 
     def _any(self) -> None:
         url = urlsplit(self.path)

@@ -45,8 +45,7 @@ def api_server(request: pytest.FixtureRequest, tmp_path: Path) -> t.Iterator[Api
     for who, verbs, resource in RIGHTS:
         server.allow(who, verbs, resource)
     yield server
-    server.shutdown()
-    server.server_close()
+    server.stop()
 
 
 @pytest.fixture

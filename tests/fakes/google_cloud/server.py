@@ -5,54 +5,27 @@
 from __future__ import annotations
 
 import json
-import ssl
-import sys
-import threading
 import typing as t
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from tests.fakes.certificates import Files
 from tests.fakes.google_cloud.cloud import HOSTS, METADATA_HOSTS, Answer, Cloud, Request
 from tests.fakes.google_cloud.errors import Dropped
+from tests.fakes.http_server import HttpHandler, HttpServer
 
 
-class Server(ThreadingHTTPServer):
-    """Serves a cloud on a port of 127.0.0.1, in threads of its own."""
-
-    daemon_threads = True
-    request_queue_size = 64
+class Server(HttpServer):
+    """Serves a cloud on a port of 127.0.0.1."""
 
     def __init__(self, cloud: Cloud, port: int, files: Files) -> None:
         self.cloud = cloud
-        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.tls.load_cert_chain(files.certificate, files.key)
-        super().__init__(("127.0.0.1", port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join(10)
-        self.server_close()
-
-    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
-        """A client that went away is nothing to report."""
-        if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError | TimeoutError):
-            super().handle_error(request, client_address)
+        super().__init__("127.0.0.1", port, _Handler, files)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(HttpHandler):
     server_version = "ESF"
-    disable_nagle_algorithm = True
     server: Server
     tunnel = ""  # the host that the client believes it speaks to
-
-    def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  (the base class has named it)
-        """Requests are noted by the cloud."""
 
     def do_CONNECT(self) -> None:
         host, _colon, port = self.path.rpartition(":")

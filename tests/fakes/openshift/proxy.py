@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 import threading
 import time
 import typing as t
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.fakes.http_server import HttpHandler, HttpServer
 from tests.fakes.openshift.admission import in_domains
 from tests.fakes.openshift.state import Settings
 
@@ -31,41 +30,20 @@ class Proxied:
     time: float = field(default_factory=time.time)
 
 
-class Proxy(ThreadingHTTPServer):
-    """On a port of 127.0.0.1, in threads of its own."""
+class Proxy(HttpServer):
+    """On a port of 127.0.0.1."""
 
-    daemon_threads = True
     block_on_close = False
-    request_queue_size = 64
 
     def __init__(self, settings: Settings, port: int) -> None:
         self.settings = settings
         self.records: list[Proxied] = []
-        super().__init__(("127.0.0.1", port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join(10)
-        self.server_close()
-
-    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
-        """A client that went away is nothing to report."""
-        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
+        super().__init__("127.0.0.1", port, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(HttpHandler):
     rbufsize = 0  # what follows the request is not for us
     server: Proxy
-
-    def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  (the base class has named it)
-        """Requests are noted by the proxy."""
 
     def do_CONNECT(self) -> None:
         host, _colon, port = self.path.rpartition(":")

@@ -9,14 +9,12 @@ import json
 import select
 import socket
 import ssl
-import sys
-import threading
 import typing as t
 from email.message import Message
 from http.client import HTTPMessage, parse_headers
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.fakes.certificates import Files
+from tests.fakes.http_server import HttpHandler, HttpServer
 from tests.fakes.openshift.edge import Edge, Forward, Record
 from tests.fakes.openshift.errors import ApiError
 from tests.fakes.openshift.state import Answer, Request
@@ -26,37 +24,17 @@ _HANDSHAKE_SECONDS = 30.0
 _SEND_SECONDS = 60.0
 
 
-class Server(ThreadingHTTPServer):
-    """Serves an edge, in threads of its own."""
+class Server(HttpServer):
+    """Serves an edge."""
 
-    daemon_threads = True
     block_on_close = False
-    request_queue_size = 64
 
     def __init__(self, edge: Edge, port: int, files: Files) -> None:
         self.edge = edge
-        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.tls.load_cert_chain(files.certificate, files.key)
-        super().__init__((edge.settings.address, port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join(10)
-        self.server_close()
-
-    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
-        """A client that went away is nothing to report."""
-        if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError | TimeoutError):
-            super().handle_error(request, client_address)
+        super().__init__(edge.settings.address, port, _Handler, files)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(HttpHandler):
     rbufsize = 0  # nothing that follows a request may be left in a buffer when the connection is upgraded
     server: Server
 
@@ -73,9 +51,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.request.settimeout(0.0)  # say that this is the end, and do not wait to hear it confirmed
             self.request.unwrap()
         self.request.close()
-
-    def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002  (the base class has named it)
-        """Requests are noted by the edge."""
 
     def _any(self) -> None:
         body = _body(self.rfile, self.headers)
