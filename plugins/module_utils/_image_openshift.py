@@ -10,35 +10,22 @@ from __future__ import annotations
 
 import copy
 import json
-import queue
 import re
-import threading
-import time
 import typing as t
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from ansible.module_utils.basic import missing_required_lib
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image import (
     VERSIONS_MARK,
-    Context,
-    Inputs,
     Reference,
-    make_context,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import (
-    CONTENT_LABEL,
-    LOCK_LABEL,
     Result,
     labelled_versions,
 )
-from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import TICK, Steps, Telling, last
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Steps, last
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import Registry
-from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
-from ansible_collections.daskops.kubernetes.plugins.module_utils._openshift import INTERNAL_REGISTRY
 from ansible_collections.daskops.kubernetes.plugins.module_utils._target_info import DNS_LABEL
 
 JSON = dict[str, t.Any]
@@ -58,7 +45,7 @@ VERSIONS_ANNOTATION = "daskops.io/versions"
 
 OVER = ("Complete", "Failed", "Error", "Cancelled")
 # Reasons for which a build that has no pod yet will hardly get one.
-_STUCK = (
+STUCK = (
     "CannotCreateBuildPod",
     "CannotCreateBuildPodSpec",
     "CannotRetrieveServiceAccount",
@@ -66,27 +53,27 @@ _STUCK = (
     "InvalidOutputReference",
     "MissingPushSecret",
 )
-_AGAIN = "run again"
-_QUOTA = (
+AGAIN = "run again"
+QUOTA = (
     "a quota or a limit of the namespace may forbid the build's pod: set build_resources to what is allowed, "
     "or have it raised ('oc describe quota,limits' shows them)"
 )
-_NO_REGISTRY = (
+NO_REGISTRY = (
     "the ImageStream has no repository, so the cluster's own image registry is not there or was removed: "
     "have it set up, or push to another registry"
 )
 HINTS = {
-    "BuildPodDeleted": f"somebody has deleted the build's pod, or its node went away: {_AGAIN}",
+    "BuildPodDeleted": f"somebody has deleted the build's pod, or its node went away: {AGAIN}",
     "BuildPodEvicted": "its node ran short of something: set requests in build_resources, such as ephemeral-storage",
-    "CancelledBuild": f"{_AGAIN} unless somebody meant it to end",
-    "CannotCreateBuildPod": _QUOTA,
-    "CannotCreateBuildPodSpec": _QUOTA,
+    "CancelledBuild": f"{AGAIN} unless somebody meant it to end",
+    "CannotCreateBuildPod": QUOTA,
+    "CannotCreateBuildPodSpec": QUOTA,
     "CannotRetrieveServiceAccount": "the namespace lacks the service account 'builder': have it restored",
     "DockerBuildFailed": "correct what the log names",
-    "FetchSourceFailed": f"the build context did not arrive: {_AGAIN}",
+    "FetchSourceFailed": f"the build context did not arrive: {AGAIN}",
     "GenericBuildFailed": "see the log; a build that runs out of its quota or its deadline ends like this, too",
     "InvalidImageReference": "correct the name of the base image",
-    "InvalidOutputReference": _NO_REGISTRY,
+    "InvalidOutputReference": NO_REGISTRY,
     "MissingPushSecret": "the service account 'builder' has no credentials for the registry yet: have it restored",
     "OutOfMemoryKilled": "give it more memory by limits in build_resources",
     "PullBuilderImageFailed": "see that the cluster can pull the base image",
@@ -95,10 +82,6 @@ HINTS = {
         "has the role system:image-builder"
     ),
 }
-_PATIENCE = 20.0  # seconds for a build that cannot get a pod
-_POLL = 1.0
-_HANGING = 10  # times to look at a build that is over before its log is left
-_UNHEARD = 60.0  # seconds that an API server may be away during a build
 
 
 @dataclass(frozen=True)
@@ -108,6 +91,19 @@ class Place:
     cluster: str
     namespace: str
     name: str
+
+    @classmethod
+    def of(cls, cluster: str, namespace: str | None, repository: str) -> Place:
+        """Check a namespace and the name of an ImageStream, which is by default C(dask)."""
+        if not namespace:
+            raise DaskopsError("The image is to be built by OpenShift, and no namespace is named: set 'namespace'")
+        name = repository or "dask"
+        for what, text in (("name of an ImageStream", name), ("name of a namespace", namespace)):
+            if not DNS_LABEL.fullmatch(text):
+                raise DaskopsError(
+                    f"Cluster {cluster}: '{text}' is no {what}: use small letters, digits and '-', 63 at most"
+                )
+        return cls(cluster, namespace, name)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -305,12 +301,21 @@ def explain(place: Place, name: str, status: JSON, log: Log, hint: str = "") -> 
     told = log.error or (last(said) if said else "")
     hint = HINTS.get(reason, hint) or f"see 'oc describe build {name} -n {place.namespace}'"
     if re.search(r"exceeded quota|forbidden: .*(quota|limit|maximum|minimum)", message):
-        hint = _QUOTA
+        hint = QUOTA
     return DaskopsError(
         f"Cluster {place.cluster}: the build {place.namespace}/{name} has not made the image ({what})"
         f"{where if told else ''}{f': {told}' if told else ''}; {hint}",
         **({"log": said} if said else {}),
     )
+
+
+def late(status: JSON) -> str:
+    """What to do about a build that is not over in time."""
+    if status.get("phase") == "New":
+        return "builds of one BuildConfig run one after another: see whether one hangs, or give more time in 'timeout'"
+    if status.get("phase") == "Pending":
+        return f"its pod does not start: see its events; {QUOTA}"
+    return "see the log, or give more time in 'timeout'"
 
 
 @dataclass
@@ -346,330 +351,3 @@ class Base:
 
 def _moved(base: str, why: str) -> str:
     return f"{why}; so it is not noticed when the base image '{base}' changes: name it by its digest (…@sha256:…)"
-
-
-class Builder:
-    """One cluster's builds."""
-
-    def __init__(self, cluster: Cluster, tell: t.Callable[[str], None], timeout: float) -> None:
-        self._cluster = cluster
-        self._tell = tell
-        self._timeout = timeout
-
-    def observe(self, wanted: Wanted) -> Observed:
-        """Look at what is there; the BuildConfig only if the image is not."""
-        place, find = wanted.place, self._cluster.find
-        stream = find(place.path("imagestreams", place.name))
-        tag = find(place.path("imagestreamtags", wanted.stream_tag)) if stream else None
-        return Observed(tag, stream, None if tag else find(place.path("buildconfigs", place.name)))
-
-    def may_build(self, place: Place) -> None:
-        """Raise an error where there are no such things as builds and streams."""
-        for api in (IMAGES, BUILDS):
-            if self._cluster.find(f"/apis/{api}") is None:
-                raise DaskopsError(
-                    f"Cluster {place.cluster}: it has no API {api}, so it cannot build an image: it is no OpenShift, "
-                    "or one without its capability Build or ImageRegistry; push to a registry instead"
-                )
-
-    def carry_out(self, wanted: Wanted, observed: Observed, plan: Plan, context: Context) -> Result:
-        """Build the image; raise an error that says why it is not there."""
-        place = wanted.place
-        stream = observed.stream
-        if plan.create_stream:
-            stream = self._cluster.send("POST", place.path("imagestreams"), wanted.stream(), **_MANAGER)
-        if not ((stream or {}).get("status") or {}).get("dockerImageRepository"):
-            raise DaskopsError(
-                f"Cluster {place.cluster}: the image cannot be built into the ImageStream {place}: {_NO_REGISTRY}"
-            )
-        config = self._write_config(wanted, observed.config)
-        log = Log(Steps.of(context.files["Dockerfile"].decode(errors="replace")))
-        _Build(self._cluster, place, log, Telling(self._tell), self._timeout).run(config, context.archive())
-        if log.versions:
-            self._note_versions(wanted, log.versions)
-        after = self._tagged(wanted)
-        return replace(described(wanted, after), built=True, pushed=True)
-
-    def _write_config(self, wanted: Wanted, live: JSON | None) -> JSON:
-        """Write the BuildConfig, with what the server makes of its specification beside it."""
-        place = wanted.place
-        method, path = ("PUT", place.path("buildconfigs", place.name)) if live else ("POST", place.path("buildconfigs"))
-        config = wanted.config(live)
-        read_back = self._cluster.send(method, path, config, dryRun="All", **_MANAGER)
-        metadata = config["metadata"] = dict(config["metadata"])
-        noted = {SPEC_ANNOTATION: json.dumps(kept(read_back["spec"]), sort_keys=True)}
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), **noted}
-        return self._cluster.send(method, path, config, **_MANAGER)
-
-    def _note_versions(self, wanted: Wanted, versions: dict[str, str]) -> None:
-        path = wanted.place.path("imagestreams", wanted.place.name)
-        for attempt in range(3):
-            stream = self._cluster.get(path)
-            tags = {tag["tag"] for tag in (stream.get("status") or {}).get("tags") or []}
-            known = {tag: found for tag, found in noted_versions(stream).items() if tag in tags}
-            noted = json.dumps({**known, wanted.tag: versions}, sort_keys=True)
-            version = stream["metadata"]["resourceVersion"]
-            patch = {"metadata": {"resourceVersion": version, "annotations": {VERSIONS_ANNOTATION: noted}}}
-            try:
-                self._cluster.send("PATCH", path, patch, "application/merge-patch+json", **_MANAGER)
-                return
-            except ApiError as error:
-                if error.status != 409 or attempt == 2:
-                    raise
-
-    def _tagged(self, wanted: Wanted) -> Observed:
-        for _attempt in range(10):
-            observed = self.observe(wanted)
-            if observed.tag:
-                return observed
-            time.sleep(_POLL)
-        raise DaskopsError(
-            f"Cluster {wanted.place.cluster}: the image was built, but the ImageStream {wanted.place} has no tag "
-            f"{wanted.tag}: see whether something removes images from it"
-        )
-
-
-class _Build:
-    """One build, from the upload to its end."""
-
-    def __init__(self, cluster: Cluster, place: Place, log: Log, telling: Telling, timeout: float) -> None:
-        self._cluster = cluster
-        self._place = place
-        self._log = log
-        self._telling = telling
-        self._timeout = timeout
-        self._end = time.monotonic() + timeout
-        self._stuck: JSON = {}  # the status of a build that gets no pod
-        self._phase = ""  # as it was when it was seen last and not over
-        self._stuck_since = self._heard = time.monotonic()
-
-    def run(self, config: JSON, archive: bytes) -> None:
-        """Start it and wait for its end; raise an error if that is no image."""
-        name = self._start(config, archive)
-        while True:
-            self._read(name, follow=True)
-            status = self._look(name)
-            if status == {}:
-                raise explain(self._place, name, {"phase": "deleted by somebody"}, self._log, _AGAIN)
-            if status and status["phase"] in OVER:
-                break
-            time.sleep(_POLL)
-        self._read(name, follow=False)  # what was missed if the connection has broken
-        if status["phase"] != "Complete":
-            raise explain(self._place, name, status, self._log)
-
-    def _start(self, config: JSON, archive: bytes) -> str:
-        """Send the context, for which the server waits until the build has its pod; returns the build's name."""
-        # Known before the server says so, unless somebody else starts one, too.
-        name = f"{self._place.name}-{((config.get('status') or {}).get('lastVersion') or 0) + 1}"
-        path = self._place.path("buildconfigs", self._place.name, "instantiatebinary")
-        self._telling.on_line(f"send {len(archive) / 1e6:.1f} MB to the build {self._place.namespace}/{name}")
-
-        def send() -> t.Iterator[str]:
-            query = {"name": self._place.name}
-            raw = self._cluster.request("POST", path, archive, "application/octet-stream", query, self._timeout)
-            yield json.loads(raw)["metadata"]["name"]
-
-        try:
-            return next(iter(self._meanwhile(send, name)))
-        except ApiError as error:
-            named = re.search(r"\bbuild ([a-z0-9][a-z0-9.-]*)", error.reason)
-            status = self._look(named[1]) if named and error.status not in (401, 403) else None
-            if not status:
-                raise
-            hint = ""
-            if status.get("phase") not in ("Failed", "Error"):
-                # The server has cancelled what it could not start; why it could not was seen before.
-                status = self._stuck or {"phase": self._phase, "message": error.reason}
-                hint = _late(status)
-            raise explain(self._place, t.cast("re.Match[str]", named)[1], status, self._log, hint) from error
-
-    def _read(self, name: str, *, follow: bool) -> None:
-        """Read the lines of the log that were not read before."""
-        path = self._place.path("builds", name, "log")
-        query = {"follow": "true"} if follow else {}
-        read = self._log.lines
-        try:
-            lines = self._meanwhile(lambda: self._cluster.lines(path, self._timeout, **query), name, until_over=True)
-            for number, line in enumerate(lines):
-                if number >= read:
-                    self._telling.on_line(self._log.read(line))
-        except Unreachable:
-            return  # which is seen by who looks at the build itself
-        except ApiError as error:
-            if error.status == 401:
-                raise
-            # There is none, or not yet, or it may not be read.
-
-    def _meanwhile(
-        self, produce: t.Callable[[], t.Iterator[str]], name: str, *, until_over: bool = False
-    ) -> t.Iterator[str]:
-        """What is produced in another thread, while this one sees how the build is.
-
-        C(until_over) ends it when the build has been over for a while and nothing comes: a connection may hang.
-        """
-        found: queue.Queue[str | Exception | None] = queue.Queue()
-
-        def work() -> None:
-            try:
-                for each in produce():
-                    found.put(each)
-                found.put(None)
-            except Exception as error:  # goes on in the thread that waits
-                found.put(error)
-
-        threading.Thread(target=work, daemon=True).start()
-        quiet, looked = 0, time.monotonic()
-        while True:
-            if time.monotonic() > min(looked + TICK, self._end):  # a log may never be silent
-                self._look(name)
-                looked = time.monotonic()
-            try:
-                each = found.get(timeout=_POLL)
-            except queue.Empty:
-                self._telling.on_tick()
-                status = self._look(name) or {}
-                looked = time.monotonic()
-                quiet = quiet + 1 if until_over and status.get("phase") in OVER else 0
-                if quiet > _HANGING:
-                    return
-                continue
-            if each is None:
-                return
-            if isinstance(each, Exception):
-                raise each
-            yield each
-
-    def _look(self, name: str) -> JSON | None:
-        """The build's status, empty if there is no such build, None if the server is away for a moment.
-
-        Raises an error when it has to be given up.
-        """
-        try:
-            found = self._cluster.find(self._place.path("builds", name))
-        except Unreachable:
-            if time.monotonic() - self._heard > _UNHEARD:
-                raise
-            return None
-        self._heard = time.monotonic()
-        status: JSON = (found or {}).get("status") or {}
-        if status.get("phase") in OVER:
-            return status
-        self._phase = status.get("phase") or self._phase
-        if status.get("reason") in _STUCK:
-            if self._stuck.get("reason") != status["reason"]:
-                self._stuck, self._stuck_since = status, time.monotonic()
-            if time.monotonic() - self._stuck_since > _PATIENCE:
-                self._cancel(name)
-                raise explain(self._place, name, status, self._log)
-        if time.monotonic() > self._end:
-            self._cancel(name)
-            late = {**status, "message": f"not over after {self._timeout:.0f} s, and so cancelled"}
-            raise explain(self._place, name, late, self._log, _late(status))
-        return status
-
-    def _cancel(self, name: str) -> None:
-        patch = {"status": {"cancelled": True}}
-        try:
-            path = self._place.path("builds", name)
-            self._cluster.send("PATCH", path, patch, "application/merge-patch+json", **_MANAGER)
-        except DaskopsError:
-            return  # it is being given up in any case
-
-
-def _late(status: JSON) -> str:
-    if status.get("phase") == "New":
-        return "builds of one BuildConfig run one after another: see whether one hangs, or give more time in 'timeout'"
-    if status.get("phase") == "Pending":
-        return f"its pod does not start: see its events; {_QUOTA}"
-    return "see the log, or give more time in 'timeout'"
-
-
-_MANAGER: dict[str, str] = {"fieldManager": FIELD_MANAGER}
-
-
-def provide(
-    inputs: Inputs,
-    place: Place,
-    builder: Builder,
-    registry: t.Callable[[str], Registry],
-    *,
-    resources: JSON,
-    check: bool,
-) -> Result:
-    """Have the image that the inputs describe in an ImageStream."""
-    for what, text in (("name of an ImageStream", place.name), ("name of a namespace", place.namespace)):
-        if not DNS_LABEL.fullmatch(text):
-            raise DaskopsError(
-                f"Cluster {place.cluster}: '{text}' is no {what}: use small letters, digits and '-', 63 at most"
-            )
-    context = make_context(inputs)
-    base = Base.find(inputs.base, registry)
-    content = context.content(base.identity)
-    labels = {
-        CONTENT_LABEL: content,
-        LOCK_LABEL: context.lock,
-        "org.opencontainers.image.base.name": inputs.base,
-    }
-    tag = context.tag(base.identity)
-    wanted = Wanted(place, tag, base.name, context.build_args, labels, resources)
-    result = _provide(wanted, context, builder, check=check)
-    return replace(result, warnings=(*base.warnings, *result.warnings))
-
-
-def connect(params: JSON) -> tuple[Cluster, Place]:
-    """The cluster that builds, and where in it, by the parameters of dask_image."""
-    if not params["namespace"]:
-        raise DaskopsError("The image is to be built by OpenShift, and no namespace is named: set 'namespace'")
-    cluster = _cluster(params)
-    return cluster, Place(cluster.name, params["namespace"], params["registry"]["repository"] or "dask")
-
-
-def token(params: JSON) -> str:
-    """What the cluster knows the kubeconfig's user by, by the parameters of dask_image."""
-    cluster = _cluster(params)
-    if not cluster.token:
-        raise DaskopsError(
-            f"Cluster {cluster.name}: the image is to be pushed with the token of the kubeconfig's user, who has none, "
-            "as with a certificate; use a service account's token, or give the registry's username and password"
-        )
-    return cluster.token
-
-
-def _cluster(params: JSON) -> Cluster:
-    if _kube.KUBERNETES_IMPORT_ERROR:
-        raise DaskopsError(missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
-    return Cluster({**params, "context": params["kube_context"]}, params["target"])
-
-
-def remove(cluster: Cluster, place: Place, *, check: bool) -> list[str]:
-    """Delete what this module has made in the place; returns what that was, or would be."""
-    removed = []
-    for kind, plural in (("BuildConfig", "buildconfigs"), ("ImageStream", "imagestreams")):
-        path = place.path(plural, place.name)
-        # Who may not see it has not made it, and of a project that is gone none is seen.
-        found = cluster.find_visible(path)
-        if found and is_ours(found):
-            removed.append(f"{kind}/{place.name}")
-            if not check:
-                cluster.send("DELETE", path, {})
-    return removed
-
-
-def _provide(wanted: Wanted, context: Context, builder: Builder, *, check: bool) -> Result:
-    expected = Result(f"{INTERNAL_REGISTRY}/{wanted.place}:{wanted.tag}", wanted.tag, built=True, pushed=True)
-    try:
-        observed = builder.observe(wanted)
-    except ApiError as error:
-        # OpenShift answers so, too, where the namespace is not there, which is what would be made first.
-        if check and error.status == 403:
-            why = f"{error.message.rstrip('.')}; in check mode the namespace is taken to be made before"
-            return replace(expected, warnings=(why,))
-        raise
-    plan = Plan.make(wanted, observed)
-    if not plan.build:
-        return described(wanted, observed)
-    builder.may_build(wanted.place)
-    if check:
-        return expected
-    return builder.carry_out(wanted, observed, plan, context)

@@ -278,7 +278,7 @@ import typing as t
 from dataclasses import asdict
 from pathlib import Path
 
-from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.basic import env_fallback, missing_required_lib
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
@@ -296,6 +296,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._progress impor
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
+    from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import Cluster
 
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -336,11 +337,29 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def _with_kubernetes() -> t.Any:
+def _cluster(params: dict[str, t.Any]) -> Cluster:
     # Loaded where it is needed alone, as the Kubernetes client takes a quarter of a second to load.
-    from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift
+    from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube
 
-    return _image_openshift
+    if _kube.KUBERNETES_IMPORT_ERROR:
+        raise DaskopsError(missing_required_lib("kubernetes"), exception=_kube.KUBERNETES_IMPORT_ERROR)
+    return _kube.Cluster({**params, "context": params["kube_context"]}, params["target"])
+
+
+def _target(params: dict[str, t.Any]) -> Target:
+    registry = dict(params["registry"])
+    if registry.pop("cluster_token"):
+        cluster = _cluster(params)
+        if not cluster.token:
+            raise DaskopsError(
+                f"Cluster {cluster.name}: the image is to be pushed with the token of the kubeconfig's user, who has "
+                "none, as with a certificate; use a service account's token, or give the registry's username and "
+                "password"
+            )
+        registry |= {"username": registry["username"] or "token", "password": cluster.token}
+    if registry["username"] and not registry["password"]:
+        raise DaskopsError("registry: there is a username and no password; give it, or cluster_token")
+    return Target(**registry)
 
 
 def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
@@ -350,13 +369,7 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
         progress.say(f"image: {text}")
 
     engine = Engine(params["docker_command"], tell)
-    registry = dict(params["registry"])
-    if registry.pop("cluster_token"):
-        registry["password"] = _with_kubernetes().token(params)
-        registry["username"] = registry["username"] or "token"
-    if registry["username"] and not registry["password"]:
-        raise DaskopsError("registry: there is a username and no password; give it, or cluster_token")
-    target = Target(**registry)
+    target = _target(params)
     if params["reference"]:
         return check_existing(params["reference"], target, engine, check=check)
     inputs = Inputs(
@@ -373,25 +386,29 @@ def run(params: dict[str, t.Any], *, check: bool, progress: Progress) -> Result:
     )
     if target.kind != "openshift":
         return provide(inputs, target, engine, check=check)
-    openshift = _with_kubernetes()
-    cluster, place = openshift.connect(params)
-    result: Result = openshift.provide(
+    from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift, _image_openshift_build
+
+    cluster = _cluster(params)
+    return _image_openshift_build.provide(
         inputs,
-        place,
-        openshift.Builder(cluster, tell, params["timeout"]),
+        _image_openshift.Place.of(cluster.name, params["namespace"], target.repository),
+        _image_openshift_build.Builder(cluster, tell, params["timeout"]),
         lambda host: Registry(host, docker_credentials(engine.ask)),
         resources=params["build_resources"],
         check=check,
     )
-    return result
 
 
 def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """Delete what is there; returns the module's result."""
     removed: list[str] = []
-    if params["registry"]["kind"] == "openshift":
-        openshift = _with_kubernetes()
-        removed = openshift.remove(*openshift.connect(params), check=check)
+    registry = params["registry"]
+    if registry["kind"] == "openshift":
+        from ansible_collections.daskops.kubernetes.plugins.module_utils import _image_openshift, _image_openshift_build
+
+        cluster = _cluster(params)
+        place = _image_openshift.Place.of(cluster.name, params["namespace"], registry["repository"])
+        removed = _image_openshift_build.remove(cluster, place, check=check)
     return {
         "changed": bool(removed),
         "removed": removed,

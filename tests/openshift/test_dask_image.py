@@ -31,7 +31,7 @@ runpy.run_path(str(ROOT / "tests/unit/conftest.py"))
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils import (  # noqa: E402
     _image_docker,
-    _image_openshift,
+    _image_openshift_build,
     _kube,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import Result, Target  # noqa: E402
@@ -118,8 +118,8 @@ def module(
 ) -> Module:
     assert tenant
     hook.build = good
-    monkeypatch.setattr(_image_openshift, "_POLL", 0.05)
-    monkeypatch.setattr(_image_openshift, "_PATIENCE", 0.3)
+    monkeypatch.setattr(_image_openshift_build, "_POLL", 0.05)
+    monkeypatch.setattr(_image_openshift_build, "_PATIENCE", 0.3)
     return Module(openshift, tmp_path, capsys, monkeypatch)
 
 
@@ -359,7 +359,7 @@ def test_a_build_that_the_server_gives_up_before_it_runs(
     """OpenShift waits for the pod before it takes the upload, and cancels a build that does not come to run."""
     key = ("builds.build.openshift.io", "lab", "dask-1")
     started, looked, over = threading.Event(), threading.Event(), threading.Event()
-    request, look = _kube.Cluster.request, _image_openshift._Build._look
+    request, look = _kube.Cluster.request, _image_openshift_build._Build._look
 
     def build(_given: BuildInput) -> Built:
         started.set()
@@ -386,9 +386,9 @@ def test_a_build_that_the_server_gives_up_before_it_runs(
         return found
 
     hook.build = build
-    monkeypatch.setattr(_image_openshift, "_PATIENCE", 60)
+    monkeypatch.setattr(_image_openshift_build, "_PATIENCE", 60)
     monkeypatch.setattr(_kube.Cluster, "request", waits)
-    monkeypatch.setattr(_image_openshift._Build, "_look", sees)
+    monkeypatch.setattr(_image_openshift_build._Build, "_look", sees)
     said = module(fails=True)["msg"]
     over.set()
     assert message in said
@@ -591,7 +591,7 @@ def test_without_the_library_only_openshift_is_refused(module: Module, monkeypat
 def test_a_build_that_never_stops_talking_is_given_up(
     module: Module, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_image_openshift, "TICK", 0.2)
+    monkeypatch.setattr(_image_openshift_build, "TICK", 0.2)
     over = threading.Event()
 
     def build(given: BuildInput) -> Built:
