@@ -15,9 +15,12 @@ import subprocess
 import sys
 import typing as t
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+
+from tests.fakes.openshift import FakeOpenShift
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = ROOT / "execution-environment"
@@ -164,6 +167,31 @@ def test_it_takes_jobs_as_a_controller_gives_them(image: str, tmp_path: Path) ->
     assert yaml.safe_load(said[said.rindex("---") :])["mirror"] == {
         "additionalImages": [{"name": "docker.io/library/debian:bookworm-slim"}]
     }
+
+
+def test_it_logs_in_as_a_pod_does(image: str, openshift: FakeOpenShift, tmp_path: Path) -> None:
+    """By the files that the kubelet gives a pod, where it gives them."""
+    account = tmp_path / "serviceaccount"
+    account.mkdir()
+    (account / "token").write_text(openshift.login("developer"))
+    shutil.copy(openshift.files.authority, account / "ca.crt")
+    role = {"name": "daskops.kubernetes.openshift", "tasks_from": "target"}
+    tasks = [
+        {"ansible.builtin.import_role": role},
+        {"ansible.builtin.debug": {"msg": "user={{ __openshift_info.user }} at={{ openshift_target.context }}"}},
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    options = [
+        "--network=host",
+        f"--env=KUBERNETES_SERVICE_HOST={urlsplit(openshift.url).hostname}",
+        f"--env=KUBERNETES_SERVICE_PORT={urlsplit(openshift.url).port}",
+        f"--volume={account}:/var/run/secrets/kubernetes.io/serviceaccount:ro",
+        f"--volume={tmp_path / 'play.yml'}:/play.yml:ro",
+    ]
+    said = inside(image, "ansible-playbook", "/play.yml", options=options)
+    assert f"user=developer at={urlsplit(openshift.url).netloc}" in said
 
 
 def test_nothing_of_the_build_is_left(image: str) -> None:
