@@ -6,17 +6,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import runpy
-import subprocess
-import sys
 import tarfile
 import threading
 import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
@@ -24,8 +20,8 @@ from tests.fakes.openshift import BuildFailed, BuildInput, Built, FakeOpenShift
 from tests.openshift.api_server import ApiServer
 from tests.openshift.client import Client, Hook
 from tests.openshift.runner import Runner
+from tests.playbooks import JSON, JSONL, ROOT, play, results
 
-ROOT = Path(__file__).resolve().parents[2]
 # Makes the collection importable.
 runpy.run_path(str(ROOT / "tests/unit/conftest.py"))
 
@@ -37,7 +33,6 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import (  # noq
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import Result, Target  # noqa: E402
 from ansible_collections.daskops.kubernetes.plugins.modules import dask_image  # noqa: E402
 
-JSON = dict[str, t.Any]
 IMAGES = "/apis/image.openshift.io/v1/namespaces/lab"
 BUILDS = "/apis/build.openshift.io/v1/namespaces/lab"
 REGISTRY = "image-registry.openshift-image-registry.svc:5000"
@@ -617,24 +612,9 @@ def test_the_role_hands_the_target_on(openshift: FakeOpenShift, tenant: Client, 
     }
     variables = {"image_target": target, "image_base": BASE, "image_build_resources": {"limits": {"memory": "4Gi"}}}
     tasks = [{"ansible.builtin.debug": {"var": "image_result"}}]
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables, "tasks": tasks}
-    playbook = tmp_path / "playbook.yml"
-    playbook.write_text(yaml.safe_dump([{**play, "roles": ["daskops.kubernetes.image"]}]))
-    configuration = tmp_path / "ansible.cfg"
-    configuration.touch()
-    env = {**os.environ, "ANSIBLE_CONFIG": str(configuration), "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-    env |= {
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv/collections"),
-        "ANSIBLE_HOME": str(tmp_path / "ansible"),
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-    }
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(playbook)]
+    content = {"vars": variables, "roles": ["daskops.kubernetes.image"], "tasks": tasks}
     for built in (True, False):
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        # What the module tells on its way comes first.
-        results = json.loads(done.stdout[done.stdout.index("{\n") :])["plays"][0]["tasks"][-1]["hosts"]["localhost"]
-        image = results["image_result"]
+        image = results(play(content, tmp_path, environment=JSONL, bare=True))[-1]["image_result"]
         assert (image["built"], image["reference"]) == (built, f"{REGISTRY}/lab/team@{DIGEST}")
     config = tenant.get(f"{BUILDS}/buildconfigs/team").json()
     assert config["spec"]["resources"] == {"limits": {"memory": "4Gi"}}

@@ -5,22 +5,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from tests.fakes.openshift import FakeOpenShift
 from tests.openshift.api_server import ApiServer
 from tests.openshift.client import Client
-
-JSON = dict[str, t.Any]
-ROOT = Path(__file__).resolve().parents[2]
+from tests.playbooks import JSON, JSONL, play, results
 
 
 def hand_over(folder: Path, variables: JSON, environment: dict[str, str]) -> JSON:
@@ -31,27 +25,8 @@ def hand_over(folder: Path, variables: JSON, environment: dict[str, str]) -> JSO
         {"ansible.builtin.debug": {"msg": {"registry": "{{ openshift_target.registry }}", "user": "{{ user }}"}}},
     ]
     variables = {**variables, "openshift_namespace": "lab", "user": "{{ __openshift_info.user }}"}
-    playbook = folder / "playbook.yml"
-    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "KUBERNETES_"))},
-        **environment,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-    }
-    command: list[str | Path] = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local"]
-    done = subprocess.run(
-        [*command, "-e", json.dumps(variables), playbook],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    said: JSON = json.loads(done.stdout)["plays"][0]["tasks"][-1]["hosts"]["localhost"]["msg"]
-    return said
+    printed = play({"tasks": tasks}, folder, "-e", json.dumps(variables), environment={**JSONL, **environment})
+    return results(printed)[-1]["msg"]
 
 
 @pytest.fixture

@@ -4,24 +4,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
-import yaml
-
 from tests.fakes.openshift import FakeOpenShift
 from tests.openshift.test_builds import config, stream
+from tests.playbooks import JSONL, play, results
 
 AUTH = "community.okd.openshift_auth"
 K8S = "community.okd.k8s"
 SELF = "/apis/user.openshift.io/v1/users/~"
 
 
-def play(where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+def tasks(where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     login = {**where, "username": "developer", "password": "{{ password }}"}
     token = "{{ login.openshift_auth.api_key }}"
     who_am_i = {
@@ -37,7 +32,7 @@ def play(where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     objects = [stream(), config()]
     for each in objects:
         each["metadata"]["namespace"] = "lab"
-    tasks = [
+    return [
         {AUTH: login, "vars": {"password": "wrong"}, "register": "wrong", "failed_when": "wrong is not failed"},
         {AUTH: login, "vars": {"password": "secret"}, "register": "login"},
         {"ansible.builtin.uri": who_am_i, "vars": {"expected": 200}, "register": "before"},
@@ -61,26 +56,13 @@ def play(where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
             }
         },
     ]
-    return [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
 
 
 def test_from_login_to_logout(openshift: FakeOpenShift, tmp_path: Path) -> None:
-    playbook = tmp_path / "playbook.yml"
-    playbook.write_text(yaml.safe_dump(play({"host": openshift.url, "ca_cert": str(openshift.files.authority)})))
-    configuration = tmp_path / "ansible.cfg"
-    configuration.touch()
-    env = {**os.environ, "ANSIBLE_CONFIG": str(configuration), "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-    env |= {
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        "ANSIBLE_HOME": str(tmp_path / "ansible"),
-        "ANSIBLE_PIPELINING": "1",
-        "TMPDIR": str(tmp_path),  # where clients keep what they have discovered
-    }
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(playbook)]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
-    said = results[-1]["msg"]
+    content = {"tasks": tasks({"host": openshift.url, "ca_cert": str(openshift.files.authority)})}
+    # In TMPDIR clients keep what they have discovered.
+    environment = {**JSONL, "ANSIBLE_PIPELINING": "1", "TMPDIR": str(tmp_path)}
+    said = results(play(content, tmp_path, environment=environment, bare=True))[-1]["msg"]
     assert (str(said["wrong"]), said["user"]) == ("401", "developer")
     assert (said["changed"], said["again"]) == ([True, True, True], [False, False])
     assert "unknown field" in said["typo"]

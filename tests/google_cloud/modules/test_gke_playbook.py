@@ -4,19 +4,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
-import yaml
-
+from tests import playbooks
 from tests.fakes.google_cloud import FakeCloud
 from tests.google_cloud.modules.conftest import LOCATION, POOL
 
-ROOT = Path(__file__).resolve().parents[3]
 GROUP = "group/daskops.kubernetes.gke"
 
 
@@ -30,32 +25,15 @@ def play(cloud: FakeCloud, folder: Path, *arguments: str) -> str:
         {"gke_node_pool_info": {"cluster": "dask", **where}},
     ]
     content = {
-        "hosts": "localhost",
-        "gather_facts": False,
         "module_defaults": {
             GROUP: {"project": "fake-project", "auth_kind": "accesstoken", "access_token": cloud.token},
         },
         "environment": {"DASKOPS_GCP_API_ENDPOINT": cloud.api_endpoint},
         "tasks": [{f"daskops.kubernetes.{name}": value} for task in tasks for name, value in task.items()],
     }
-    playbook = folder / "play.yml"
-    playbook.write_text(yaml.safe_dump([content]))
-    done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local", playbook, *arguments],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv" / "collections"),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "ANSIBLE_NOCOLOR": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert cloud.token not in done.stdout
-    return done.stdout
+    shown = playbooks.play(content, folder, *arguments, bare=True)
+    assert cloud.token not in shown
+    return shown
 
 
 def test_playbook(cloud: FakeCloud, tmp_path: Path) -> None:

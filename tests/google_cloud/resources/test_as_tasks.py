@@ -4,18 +4,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import typing as t
-from datetime import datetime
 from pathlib import Path
 
+from tests import playbooks
 from tests.fakes.google_cloud import FakeCloud
 from tests.google_cloud.resources.conftest import PROJECT, everything
 
-ROOT = Path(__file__).resolve().parents[3]
 LIMIT = 1.2  # seconds for a task that only reads, on a machine that has nothing else to do,
 PINGS = 4.0  # and how many times as long as Ansible's ping it may take on one that has
 MODULES = {"gke_preflight": 2, "gke_resources": 3}  # and which is the first of its tasks that finds all done
@@ -29,36 +24,9 @@ def play(cloud: FakeCloud, tmp_path: Path, tasks: list[dict[str, t.Any]]) -> tup
         "access_token": cloud.token,
         "api_endpoint": cloud.api_endpoint,
     }
-    defaults = {"group/daskops.kubernetes.gke": auth}
-    book = [{"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}]
-    (tmp_path / "play.json").write_text(json.dumps(book))
-    (tmp_path / "ansible.cfg").touch()  # none of the checkout or of the user
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv" / "collections"),
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    interpreter = f"ansible_python_interpreter={sys.executable}"
-    command = [f"{Path(sys.executable).parent}/ansible-playbook", "-i", "localhost,", "-c", "local", "-e", interpreter]
-    done = subprocess.run(
-        [*command, str(tmp_path / "play.json")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = []
-    for line in done.stdout.splitlines():
-        event = json.loads(line) if line.startswith("{") else {}
-        if event.get("_event") == "v2_runner_on_ok":
-            duration = event["task"]["duration"]
-            took = datetime.fromisoformat(duration["end"]) - datetime.fromisoformat(duration["start"])
-            results.append({**event["hosts"]["localhost"], "took": took.total_seconds()})
-    return results, done.stdout
+    content = {"module_defaults": {"group/daskops.kubernetes.gke": auth}, "tasks": tasks}
+    shown = playbooks.play(content, tmp_path, environment=playbooks.JSONL, bare=True)
+    return playbooks.results(shown), shown
 
 
 def test_a_playbook(cloud: FakeCloud, tmp_path: Path) -> None:

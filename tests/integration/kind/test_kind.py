@@ -27,8 +27,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-ROOT = Path(__file__).resolve().parents[3]
-TREE = ROOT.parents[2] if ROOT.parent.parent.name == "ansible_collections" else ROOT / ".venv" / "collections"
+from tests.playbooks import TREE, play
+
 NAME = "daskops-test"
 REGISTRY = "daskops-test-registry"
 NODE = f"{NAME}-control-plane"
@@ -274,20 +274,12 @@ def test_the_roles_hand_over_a_target(kind_cluster: Module, directory: Path) -> 
     }
     targets = directory / "targets.json"
     copy = {"content": "{{ [kind_target, kubernetes_target] | to_json }}", "dest": str(targets), "mode": "0600"}
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
+    content = {
         "vars": variables,
         "roles": ["daskops.kubernetes.kind", "daskops.kubernetes.kubernetes"],
         "post_tasks": [{"ansible.builtin.copy": copy}],
     }
-    playbook = directory / "play.yml"
-    playbook.write_text(json.dumps([play]))
-    command = [ROOT / ".venv" / "bin" / "ansible-playbook", playbook]
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    play(content, directory, timeout=180)
     by_kind, by_kubeconfig = json.loads(targets.read_text())
     assert by_kind == {
         "name": f"kind-{NAME}",

@@ -5,27 +5,24 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests import playbooks
 from tests.fakes.hub import BEHAVIOUR, FakeHub, handed_out
 from tests.fakes.openshift import FakeOpenShift
 from tests.integration.openshift.conftest import CLUSTER, run, until
 from tests.openshift.runner import Runner
-from tests.openshift.test_program import ROOT
+from tests.playbooks import JSON
 from tests.unit import conftest as _finder  # makes the collection importable
 
 assert _finder
 
 from ansible_collections.daskops.kubernetes.plugins.modules import openshift_hub_cluster  # noqa: E402
 
-JSON = dict[str, t.Any]
 HIVE = "/apis/hive.openshift.io/v1/namespaces"
 CLAIMS = f"{HIVE}/pools/clusterclaims"
 HYPERSHIFT = "/apis/hypershift.openshift.io/v1beta1/namespaces/clusters"
@@ -178,20 +175,8 @@ def play(folder: Path, variables: JSON, entry: str, *options: str) -> tuple[str,
         {"ansible.builtin.include_role": {"name": "daskops.kubernetes.openshift", "tasks_from": entry}},
         {"ansible.builtin.copy": target},
     ]
-    book = folder / "play.yml"
-    book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}]))
-    env = {name: value for name, value in os.environ.items() if not name.startswith("K8S_AUTH_")}
-    env |= {
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv/collections"),
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-    }
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    command = [program, "-i", "localhost,", "-c", "local", *options, str(book)]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout, json.loads(fact.read_text()) if fact.exists() else {}
+    said = playbooks.play({"vars": variables, "tasks": tasks}, folder, *options, timeout=180)
+    return said, json.loads(fact.read_text()) if fact.exists() else {}
 
 
 def test_the_role_hands_over_a_cluster_that_it_has_claimed(hub: FakeHub, kubeconfig: Path, tmp_path: Path) -> None:

@@ -5,33 +5,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def play(playbook: str | Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """The exit code of ansible-playbook and what it said."""
-    kept = {name: value for name, value in os.environ.items() if not re.match(r"(GKE|OPENSHIFT)_E2E_|BASE_IMAGE", name)}
-    program = str(Path(sys.executable).parent / "ansible-playbook")
-    done = subprocess.run(
-        [program, *arguments, str(playbook)],
-        cwd=ROOT,
-        env=kept | {"ANSIBLE_NOCOLOR": "1"} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    return done.returncode, done.stdout + done.stderr
+from tests.playbooks import ROOT, play
 
 
 def changed(said: str) -> dict[str, int]:
@@ -56,9 +37,10 @@ def changed(said: str) -> dict[str, int]:
         ),
     ],
 )
-def test_what_costs_refuses_before_it_does_anything(name: str, environment: dict[str, str], message: str) -> None:
-    code, said = play(f"tests/e2e/{name}.yml", **environment)
-    assert code != 0
+def test_what_costs_refuses_before_it_does_anything(
+    tmp_path: Path, name: str, environment: dict[str, str], message: str
+) -> None:
+    said = play(f"tests/e2e/{name}.yml", tmp_path, environment=environment, fails=True)
     assert message in " ".join(said.split())
     assert re.findall(r"^PLAY \[(.*)\]", said, re.MULTILINE) == ["Check that this is meant"]
 
@@ -92,13 +74,11 @@ def test_one_list_is_written_for_all_clusters(tmp_path: Path) -> None:
         },
         dublin={"image_registry": "mirror.example.com/dask", "image_mirror_images": ["registry:2", "debian"]},
     )
-    code, said = play("playbooks/mirror_list.yml", inventory, "--check", "--diff")
-    assert code == 0, said
+    said = play("playbooks/mirror_list.yml", tmp_path, inventory, "--check", "--diff")
     assert f"+    - name: registry.example.com/data/dask@{DIGEST}" in said
     assert not (tmp_path / "list.yaml").exists()
 
-    code, said = play("playbooks/mirror_list.yml", inventory)
-    assert code == 0, said
+    said = play("playbooks/mirror_list.yml", tmp_path, inventory)
     assert changed(said) == {"berlin": 1, "dublin": 0}
     assert listed(tmp_path / "list.yaml") == [
         "docker.io/library/debian:bookworm-slim",
@@ -109,21 +89,18 @@ def test_one_list_is_written_for_all_clusters(tmp_path: Path) -> None:
         "registry.example.com/openshift/oauth-proxy:v4",
     ]
 
-    code, said = play("playbooks/mirror_list.yml", inventory)
-    assert code == 0, said
+    said = play("playbooks/mirror_list.yml", tmp_path, inventory)
     assert changed(said) == {"berlin": 0, "dublin": 0}
 
 
 def test_what_the_mirror_has_is_not_listed(tmp_path: Path) -> None:
     there = {"image_base": "mirror.example.com/debian:12", "image_registry": "mirror.example.com/dask"}
-    code, said = play("playbooks/mirror_list.yml", clusters(tmp_path, berlin=there))
-    assert code == 0, said
+    play("playbooks/mirror_list.yml", tmp_path, clusters(tmp_path, berlin=there))
     assert listed(tmp_path / "list.yaml") == []
 
 
-def test_a_list_needs_a_file() -> None:
-    code, said = play("playbooks/mirror_list.yml")
-    assert code != 0
+def test_a_list_needs_a_file(tmp_path: Path) -> None:
+    said = play("playbooks/mirror_list.yml", tmp_path, fails=True)
     assert "Nothing was written. Set image_mirror_list to the path" in " ".join(said.split())
 
 
@@ -136,8 +113,7 @@ def test_a_list_needs_a_file() -> None:
 )
 def test_what_cannot_be_read_is_said(tmp_path: Path, answers: dict[str, str], message: str) -> None:
     given = json.dumps({"image_mirror_list": str(tmp_path / "list.yaml"), **answers})
-    code, said = play("playbooks/mirror_list.yml", "--extra-vars", given)
-    assert code != 0
+    said = play("playbooks/mirror_list.yml", tmp_path, "--extra-vars", given, fails=True)
     assert message in " ".join(said.split())
 
 
@@ -157,9 +133,7 @@ def test_the_image_is_taken_from_the_mirror(tmp_path: Path, answers: dict[str, s
     target = {"registry": {"kind": "none" if "image_reference" in answers else "push", "repository": "localhost:1/x"}}
     role = {"role": "daskops.kubernetes.image", "image_target": {"context": "none", **target}}
     role |= {"image_registry": "localhost:1/mirror", "image_docker_command": str(engine), **answers}
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "roles": [role]}]))
-    code, said = play(tmp_path / "play.yml")
-    assert code != 0
+    said = play({"roles": [role]}, tmp_path, fails=True)
     assert mirrored in asked.read_text() + said
 
 
@@ -180,9 +154,7 @@ def test_flat_variables_are_the_size_of_the_usual_group(
 ) -> None:
     """As the role's specification and the module that takes them see it: whole numbers may be strings."""
     told = tmp_path / "told.json"
-    task = {
-        "hosts": "localhost",
-        "gather_facts": False,
+    checked = {
         "vars_files": [str(ROOT / "roles/dask/defaults/main.yml")],
         "vars": {"spec": yaml.safe_load((ROOT / "roles/dask/meta/argument_specs.yml").read_text())},
         "tasks": [
@@ -201,9 +173,7 @@ def test_flat_variables_are_the_size_of_the_usual_group(
             {"ansible.builtin.copy": {"dest": str(told), "content": "{{ dask_worker_groups | to_json }}"}},
         ],
     }
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([task]))
-    code, said = play(tmp_path / "play.yml", "--extra-vars", json.dumps(answers))
-    assert code == 0, said
+    play(checked, tmp_path, "--extra-vars", json.dumps(answers))
     (found,) = json.loads(told.read_text())
     if "replicas" in found:
         found["replicas"] = int(found["replicas"])
@@ -228,10 +198,7 @@ def test_googles_registries_are_pushed_to_with_the_clusters_token(tmp_path: Path
             {"ansible.builtin.debug": {"msg": "registry: {{ gke_target.registry | to_json }}"}},
         ]
     given = {"gke_project": "my-project", "gke_location": "europe-west4-a", "__gke_result": found}
-    playbook = tmp_path / "playbook.yml"
-    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": tasks}]))
-    code, said = play(playbook, ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
-    assert code == 0, said
+    said = play({"vars": given, "tasks": tasks}, tmp_path, environment={"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"})
     registries = [json.loads(line) for line in re.findall(r"registry: (\{.*?\})", " ".join(said.split()))]
     assert [registry["repository"] for registry in registries] == [
         "europe-west4-docker.pkg.dev/my-project/dask/dask",
