@@ -19,8 +19,10 @@ from dataclasses import replace
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_iam as iam
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_leftovers as leftovers
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_resources as core
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_teardown as teardown
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Target
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_input import region_of
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
     JSON,
     AnswerLost,
@@ -112,9 +114,9 @@ def _network(google: Google, spec: core.Spec) -> JSON | None:
     try:
         return google.find("compute", f"compute/v1/{spec.network_path}")
     except GoogleError as error:
-        adopted = spec.host != spec.project and not (spec.network or {})["create"]
+        adopted = spec.host != spec.project and not spec.network["create"]
         if adopted and error.code == 403 and error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
-            return {"name": (spec.network or {})["name"]}
+            return {"name": spec.network["name"]}
         raise
 
 
@@ -125,7 +127,7 @@ def _policy_call(google: Google, target: Target) -> t.Callable[[], JSON | None]:
 def project_number(google: Google) -> str:
     """The project's number."""
     found = google.get("cloudresourcemanager", f"v3/projects/{google.project}")
-    return str(found["name"]).rpartition("/")[2]
+    return core.short_name(found["name"])
 
 
 def seen_of(spec: core.Spec, found: t.Mapping[str, t.Any]) -> core.Seen:
@@ -157,6 +159,8 @@ def look(google: Google, spec: core.Spec, absent: bool = False) -> core.Seen:
 
 
 def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> core.Seen:
+    region = region_of(spec.location)
+
     def listed(collection: str) -> list[JSON]:
         if collection == "firewalls":
             return google.items("compute", f"compute/v1/projects/{spec.host}/global/firewalls")
@@ -170,16 +174,16 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
     for collection, value in found.items():
         if isinstance(value, GoogleError):
             raise value
-        items += leftovers.items(collection, value, core.leftover_region(spec))
-    others = [each for each in seen.clusters if each.get("name") != spec.cluster or not _here(spec, each)]
+        items += leftovers.items(collection, value, region)
+    others = [each for each in seen.clusters if not teardown.is_it(spec, each)]
     shared = spec.host != spec.project  # where others' clusters cannot be seen
     where = leftovers.Where(
         cluster=spec.cluster,
         location=spec.location,
-        region=core.leftover_region(spec),
+        region=region,
         network=spec.network_path,
         ours=core.is_ours(seen.network, spec.cluster) and not shared,
-        others=tuple(str(each.get("name")) for each in others if core.in_network(spec, each)),
+        others=tuple(str(each.get("name")) for each in others if teardown.in_network(spec, each)),
         namespaces=spec.namespaces,
     )
     left, unclear = leftovers.find(where, items)
@@ -188,10 +192,6 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
 
 def _call(listed: t.Callable[[str], list[JSON]], collection: str) -> t.Callable[[], list[JSON]]:
     return lambda: listed(collection)
-
-
-def _here(spec: core.Spec, cluster: JSON) -> bool:
-    return cluster.get("location") == spec.location
 
 
 def google_aggregated(google: Google, project: str, collection: str) -> list[JSON]:
@@ -248,7 +248,7 @@ class Engine:
                     error = future.exception()
                     if error is None:
                         finished.add(step.key)
-                        self.done += step.words
+                        self.done += step.actions
                     elif isinstance(error, DaskopsError):
                         failures.append((step, error))
                     else:
@@ -260,14 +260,14 @@ class Engine:
             raise failure
 
     def _failure(self, failures: list[tuple[core.Step, DaskopsError]], waiting: list[core.Step]) -> DaskopsError:
-        left = [word for step in waiting for word in step.words]
-        texts = [f"{'; '.join(step.words)}: {error.message.rstrip('.')}{_in_use(error)}" for step, error in failures]
+        left = [word for step in waiting for word in step.actions]
+        texts = [f"{'; '.join(step.actions)}: {error.message.rstrip('.')}{_in_use(error)}" for step, error in failures]
         done = f"; done before: {', '.join(self.done)}" if self.done else ""
         rest = f"; not begun: {', '.join(left)}" if left else ""
         return DaskopsError(
             f"{'; '.join(texts)}{done}{rest}.",
             actions=self.done,
-            not_done=[*(word for step, _error in failures for word in step.words), *left],
+            not_done=[*(word for step, _error in failures for word in step.actions), *left],
         )
 
     @property
@@ -276,7 +276,7 @@ class Engine:
         return self._end - time.monotonic()
 
     def _take(self, step: core.Step) -> None:
-        words = "; ".join(step.words)
+        words = "; ".join(step.actions)
         if self.left <= 0:
             raise OperationTimeout(
                 f"Project {self.google.project}: there was no time left after {self.timeout:.0f} s; run again, "
@@ -285,7 +285,7 @@ class Engine:
         if isinstance(step.effect, core.PolicyChange):
             change = step.effect
             self._patiently(lambda: reread(lambda: self._change_policy(change)))
-            self.say(f"change {step.thing}: done")
+            self.say(f"change {step.resource}: done")
             return
         self._call(step.effect, words)
 
@@ -319,7 +319,7 @@ class Engine:
                 raise
             return  # not everyone may list them; then it is looked again until it is there
         for operation in listed:
-            if core.tail(operation.get("targetLink")) in targets and operation.get("status") != "DONE":
+            if core.relative_name(operation.get("targetLink")) in targets and operation.get("status") != "DONE":
                 running = pending("compute", operation, words, self.google.project)
                 wait_operation(self.google, running, max(self.left, 1.0), self.say)
 
@@ -368,7 +368,7 @@ def converge(google: Google, spec: core.Spec, absent: bool, check: bool, timeout
     def once() -> core.Seen:
         nonlocal first
         seen = look(google, spec, absent)
-        plan = core.plan_absent(spec, seen, check) if absent else core.plan_present(spec, seen)
+        plan = teardown.plan_absent(spec, seen, check) if absent else core.plan_present(spec, seen)
         if first is None:
             first = plan
         if plan.problems:
@@ -395,14 +395,13 @@ def converge(google: Google, spec: core.Spec, absent: bool, check: bool, timeout
     # In the order of the plan, as in check mode: what runs side by side ends in any.
     done = [word for word in plan.actions if word in engine.done]
     done += [word for word in engine.done if word not in done]
-    before, after = core.pictures(plan)
     result: JSON = {
         "changed": bool(plan.steps),
         "actions": plan.actions if check else done,
-        "diff": {"before": before, "after": after},
+        "diff": core.diff(plan),
     }
     if absent:
-        result["would_delete" if check else "deleted"] = core.things(plan)
+        result["would_delete" if check else "deleted"] = teardown.deletions(plan)
         result["kept"] = list(plan.kept)
     else:
         result["resources"] = core.resources(spec, seen)

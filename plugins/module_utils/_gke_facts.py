@@ -84,7 +84,7 @@ def _first(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequen
     names = [f"projects/{asked.project}/services/{api}" for api in apis]
     path = f"v1/projects/{asked.project}/services:batchGet"
     calls["apis"] = lambda: google.get("serviceusage", path, names=names).get("services") or []
-    region = asked.region or (spec.subnetwork or {}).get("region")
+    region = asked.region or spec.subnetwork.get("region")
     if region:
         calls["region"] = lambda: google.get("compute", f"compute/v1/projects/{asked.project}/regions/{region}")
     if asked.name:
@@ -100,7 +100,7 @@ def _subnetworks(google: Google, spec: core.Spec) -> list[JSON]:
     """All subnetworks of the network, in all regions."""
     scopes = engine.google_aggregated(google, spec.host, "subnetworks")
     every = [item for scope in scopes for item in scope.get("subnetworks") or []]
-    return [item for item in every if core.tail(item.get("network")) == spec.network_path]
+    return [item for item in every if core.relative_name(item.get("network")) == spec.network_path]
 
 
 def _second(google: Google, asked: preflight.Ask, facts: preflight.Facts, needed: preflight.Needs) -> Calls:
@@ -149,14 +149,14 @@ def _known(spec: core.Spec, failed: set[str]) -> core.Spec:
     """What is asked for, without what could not be read: nothing there and nothing seen look the same."""
     account, registry = spec.account, spec.registry
     if "account" in failed:
-        account = None
+        account = {}
     elif account and f"policy of {iam.project_target(spec.project)}" in failed:
         account = {**account, "roles": []}
     if "registry" in failed or any(key.startswith("policy of repository ") for key in failed):
-        registry = None
-    network = None if "network" in failed else spec.network
-    subnetwork = None if network is None or "subnetwork" in failed else spec.subnetwork
-    nat = None if subnetwork is None or "router" in failed else spec.nat
+        registry = {}
+    network = {} if "network" in failed else spec.network
+    subnetwork = {} if not network or "subnetwork" in failed else spec.subnetwork
+    nat = {} if not subnetwork or "router" in failed else spec.nat
     workloads = tuple(each for each in spec.workloads if not _targets(each) & failed)
     return replace(
         spec,

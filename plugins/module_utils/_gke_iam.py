@@ -60,6 +60,19 @@ class Binding:
     member: str
 
 
+def by_target(bindings: t.Iterable[Binding]) -> dict[Target, list[Binding]]:
+    """Bindings by what they are on, in the order in which that comes up."""
+    groups: dict[Target, list[Binding]] = {}
+    for binding in bindings:
+        groups.setdefault(binding.target, []).append(binding)
+    return groups
+
+
+def roles(bindings: t.Iterable[Binding]) -> list[str]:
+    """Who has which roles, as a diff shows it."""
+    return sorted(f"{binding.role} {binding.member}" for binding in bindings)
+
+
 def project_target(project: str) -> Target:
     """A project's policy."""
     return Target("project", project, f"v3/projects/{project}")

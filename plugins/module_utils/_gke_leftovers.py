@@ -17,7 +17,11 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_resources import Leftover, tail
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_resources import (
+    Leftover,
+    relative_name,
+    short_name,
+)
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON
 
 _KUBERNETES = re.compile(r"k8s\d?-")
@@ -32,23 +36,22 @@ class Kind:
     name: str
     collection: str
     stage: int
-    permission: str
     network: bool = True
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("forwarding rule", "forwardingRules", 0, "compute.forwardingRules.delete"),
-    Kind("firewall rule", "firewalls", 0, "compute.firewalls.delete"),
-    Kind("disk", "disks", 0, "compute.disks.delete", network=False),
-    Kind("target proxy", "targetHttpProxies", 1, "compute.targetHttpProxies.delete"),
-    Kind("target proxy", "targetHttpsProxies", 1, "compute.targetHttpsProxies.delete"),
-    Kind("target pool", "targetPools", 1, "compute.targetPools.delete"),
-    Kind("address", "addresses", 1, "compute.addresses.delete"),
-    Kind("URL map", "urlMaps", 2, "compute.urlMaps.delete"),
-    Kind("backend service", "backendServices", 3, "compute.backendServices.delete"),
-    Kind("health check", "healthChecks", 4, "compute.healthChecks.delete"),
-    Kind("network endpoint group", "networkEndpointGroups", 4, "compute.networkEndpointGroups.delete"),
-    Kind("instance group", "instanceGroups", 4, "compute.instanceGroups.delete"),
+    Kind("forwarding rule", "forwardingRules", 0),
+    Kind("firewall rule", "firewalls", 0),
+    Kind("disk", "disks", 0, network=False),
+    Kind("target proxy", "targetHttpProxies", 1),
+    Kind("target proxy", "targetHttpsProxies", 1),
+    Kind("target pool", "targetPools", 1),
+    Kind("address", "addresses", 1),
+    Kind("URL map", "urlMaps", 2),
+    Kind("backend service", "backendServices", 3),
+    Kind("health check", "healthChecks", 4),
+    Kind("network endpoint group", "networkEndpointGroups", 4),
+    Kind("instance group", "instanceGroups", 4),
 )
 BY_COLLECTION = {kind.collection: kind for kind in KINDS}
 
@@ -64,7 +67,7 @@ class Item:
     @property
     def name(self) -> str:
         """Its name."""
-        return self.path.rpartition("/")[2]
+        return short_name(self.path)
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,9 @@ def items(collection: str, found: t.Iterable[JSON], region: str) -> list[Item]:
     """The resources of a collection that are global or of that region."""
     place = re.compile(rf"/(global|regions/{re.escape(region)}|zones/{re.escape(region)}-[a-z])/")
     return [
-        Item(BY_COLLECTION[collection], tail(each["selfLink"]), each)
+        Item(BY_COLLECTION[collection], relative_name(each["selfLink"]), each)
         for each in found
-        if place.search(tail(each.get("selfLink")))
+        if place.search(relative_name(each.get("selfLink")))
     ]
 
 
@@ -120,9 +123,7 @@ def _leftover(item: Item) -> Leftover:
     if not item.kind.network:
         namespace, claim = description.get(_CREATED_FOR), description.get("kubernetes.io/created-for/pvc/name")
         detail = f"{item.body.get('sizeGb', '?')} GB" + (f", volume claim {namespace}/{claim}" if namespace else "")
-    return Leftover(
-        item.kind.name, item.path, item.kind.stage, detail, item.kind.permission, in_network=item.kind.network
-    )
+    return Leftover(item.kind.name, item.path, item.kind.stage, detail, item.kind.network)
 
 
 def _description(body: JSON) -> JSON:
@@ -140,7 +141,7 @@ def _is_kubernetes(item: Item) -> bool:
 
 
 def _is_firewall(where: Where, item: Item) -> bool:
-    if tail(item.body.get("network")) != where.network:
+    if relative_name(item.body.get("network")) != where.network:
         return False
     if re.fullmatch(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-[a-z]+", item.name):
         return True
@@ -163,7 +164,7 @@ def _is_seed(where: Where, item: Item, balancers: set[str]) -> bool:
         return True
     if item.kind.collection == "targetPools":
         return _has_nodes(where, item.body.get("instances") or [])
-    if tail(item.body.get("network")) == where.network and _is_kubernetes(item):
+    if relative_name(item.body.get("network")) == where.network and _is_kubernetes(item):
         return _alone(where)
     return False
 
@@ -173,7 +174,7 @@ def _has_nodes(where: Where, instances: t.Sequence[str]) -> bool:
     if any(other.startswith(f"{where.cluster}-") for other in where.others):
         return False
     nodes = re.compile(rf"gke-{re.escape(where.cluster)}-.+-[0-9a-f]{{8}}-[a-z0-9]{{4}}")
-    return bool(instances) and all(nodes.fullmatch(tail(url).rpartition("/")[2]) for url in instances)
+    return bool(instances) and all(nodes.fullmatch(short_name(url)) for url in instances)
 
 
 def _references(body: JSON) -> set[str]:
@@ -188,7 +189,7 @@ def _references(body: JSON) -> set[str]:
             for each in value:
                 walk(each)
         elif isinstance(value, str) and "projects/" in value:
-            found.add(tail(value))
+            found.add(relative_name(value))
 
     walk({key: value for key, value in body.items() if key != "selfLink"})
     return found

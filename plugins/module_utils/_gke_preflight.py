@@ -294,7 +294,8 @@ def needs(asked: Ask, plan: core.Plan, spec: core.Spec, seen: core.Seen, cluster
 
     for step in plan.steps:
         for permission in step.permissions:
-            purpose = f"change {step.thing}" if isinstance(step.effect, core.PolicyChange) else "; ".join(step.words)
+            is_policy = isinstance(step.effect, core.PolicyChange)
+            purpose = f"change {step.resource}" if is_policy else "; ".join(step.actions)
             add(permission.target, permission.name, purpose)
     project = iam.project_target(asked.project)
     if not asked.name:
@@ -332,7 +333,7 @@ def zones_of(asked: Ask, facts: Facts) -> list[str]:
 
 def region_zones(region: JSON | None) -> list[str]:
     """All zones of a region."""
-    return sorted(core.tail(url).rpartition("/")[2] for url in (region or {}).get("zones") or [])
+    return sorted(core.short_name(url) for url in (region or {}).get("zones") or [])
 
 
 def zone_count(asked: Ask, facts: Facts) -> int:
@@ -514,7 +515,8 @@ def pod_block(pods: int) -> int:
 def _check_sizes(asked: Ask, spec: core.Spec, facts: Facts, problems: list[str]) -> None:
     if not spec.subnetwork or not asked.pools:
         return
-    live = next((each for each in facts.subnetworks if core.tail(each.get("selfLink")) == spec.subnetwork_path), {})
+    path = spec.subnetwork_path
+    live = next((each for each in facts.subnetworks if core.relative_name(each.get("selfLink")) == path), {})
     zones = zone_count(asked, facts)
     nodes = sum(pool.nodes(zones) for pool in asked.pools)
     names = spec.subnetwork
@@ -570,7 +572,7 @@ def _ranges(subnetwork: JSON) -> list[tuple[str, str, ipaddress.IPv4Network]]:
 def _check_others(asked: Ask, spec: core.Spec, facts: Facts, params: JSON, problems: list[str]) -> None:
     """Ranges that are to be made against those that are in the network."""
     wanted = dict(given.subnetwork_ranges(params, []))
-    subnetwork = spec.subnetwork or {}
+    subnetwork = spec.subnetwork
     own_names = {
         "subnetwork.ip_range": "",
         "subnetwork.pods_range": (subnetwork.get("pods_range") or {}).get("name", ""),
@@ -580,7 +582,7 @@ def _check_others(asked: Ask, spec: core.Spec, facts: Facts, params: JSON, probl
     if block and not facts.cluster:
         wanted["the control plane's range"] = block
     for each in facts.subnetworks:
-        own = bool(subnetwork) and core.tail(each.get("selfLink")) == spec.subnetwork_path
+        own = bool(subnetwork) and core.relative_name(each.get("selfLink")) == spec.subnetwork_path
         for taken, name, network in _ranges(each):
             for what, range_ in wanted.items():
                 if own and own_names.get(what) == name:

@@ -56,7 +56,7 @@ def test_a_load_balancer_is_found_by_the_tag_of_its_firewall_rule() -> None:
         f"regions/europe-west4/targetPools/{BALANCER}",
     ]
     left = leftovers.find(WHERE, balancer())[0]
-    assert left[1].words == f"forwarding rule {BALANCER} (service dask/dask-scheduler)"
+    assert left[1].display_name == f"forwarding rule {BALANCER} (service dask/dask-scheduler)"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_disks_that_name_the_cluster() -> None:
     ]
     assert [path.rpartition("/")[2] for path in found(*disks)] == ["gke-dask-0a1b2c3d-dynamic-pvc-5", "pvc-1", "pvc-2"]
     left, unclear = leftovers.find(WHERE, disks)
-    assert left[1].words == "disk pvc-1 (10 GB, volume claim dask/c)"
+    assert left[1].display_name == "disk pvc-1 (10 GB, volume claim dask/c)"
     assert unclear == ()
 
 

@@ -4,108 +4,13 @@
 
 from __future__ import annotations
 
-import copy
-import typing as t
 from dataclasses import replace
 
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_iam as iam
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_resources as core
 
-JSON = dict[str, t.Any]
-ROOT = "https://www.googleapis.com/compute/v1/"
-ROLE = "roles/container.defaultNodeServiceAccount"
-
-PARAMS: JSON = {
-    "cluster": {"name": "dask", "location": "europe-west4"},
-    "network": {"name": "net", "create": True},
-    "subnetwork": {
-        "name": "sub",
-        "region": "europe-west4",
-        "create": True,
-        "ip_range": "10.0.0.0/22",
-        "pods_range": {"name": "pods", "cidr": "10.4.0.0/14"},
-        "services_range": {"name": "services", "cidr": "10.8.0.0/20"},
-    },
-    "nat": {"router": "router", "name": "nat", "create": True},
-    "node_service_account": {"account_id": "dask-nodes", "create": True, "roles": [ROLE]},
-    "artifact_registry": {
-        "repository": "images",
-        "location": "europe",
-        "create": True,
-        "readers": ["group:r@example.com"],
-        "writers": ["group:w@example.com"],
-    },
-    "workload_identity": [
-        {"namespace": "ns", "service_account": "ksa", "bucket": "data", "role": "roles/storage.objectUser"}
-    ],
-    "labels": {"team": "x"},
-}
-EMAIL = "dask-nodes@my-project.iam.gserviceaccount.com"
-DESCRIPTION = "managed-by=daskops cluster=dask"
-
-
-def spec(**changes: t.Any) -> core.Spec:
-    params = copy.deepcopy(PARAMS)
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(params.get(key), dict):
-            params[key].update(value)
-        else:
-            params[key] = value
-    return core.specification(params, "my-project")
-
-
-def full(wanted: core.Spec | None = None, description: str = DESCRIPTION) -> core.Seen:
-    """All as it was asked for."""
-    wanted = wanted or spec()
-    found: dict[iam.Target, list[JSON]] = {}
-    for binding in core.bindings(wanted, "42"):
-        found.setdefault(binding.target, []).append({"role": binding.role, "members": [binding.member]})
-    policies: dict[iam.Target, JSON | None] = {
-        target: {"etag": "a", "bindings": bindings} for target, bindings in found.items()
-    }
-    return core.Seen(
-        number="42",
-        network={
-            "selfLink": ROOT + wanted.network_path,
-            "description": description,
-            "subnetworks": [ROOT + wanted.subnetwork_path],
-        },
-        subnetwork={
-            "name": "sub",
-            "description": description,
-            "selfLink": ROOT + wanted.subnetwork_path,
-            "network": ROOT + wanted.network_path,
-            "ipCidrRange": "10.0.0.0/22",
-            "privateIpGoogleAccess": True,
-            "fingerprint": "f",
-            "secondaryIpRanges": [
-                {"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"},
-                {"rangeName": "services", "ipCidrRange": "10.8.0.0/20"},
-            ],
-        },
-        router={
-            "description": description,
-            "network": ROOT + wanted.network_path,
-            "nats": [
-                {
-                    "name": "nat",
-                    "natIpAllocateOption": "AUTO_ONLY",
-                    "sourceSubnetworkIpRangesToNat": "LIST_OF_SUBNETWORKS",
-                    "subnetworks": [{"name": ROOT + wanted.subnetwork_path, "sourceIpRangesToNat": ["ALL_IP_RANGES"]}],
-                }
-            ],
-        },
-        account={"email": EMAIL, "description": description},
-        registry={
-            "format": "DOCKER",
-            "labels": {"team": "x", "managed-by": "daskops", "daskops-cluster": "dask"}
-            if description == DESCRIPTION
-            else {},
-        },
-        policies=policies,
-    )
-
+from tests.unit.plugins.module_utils.gke_samples import DESCRIPTION, EMAIL, JSON, PARAMS, ROOT, full, spec
 
 EMPTY = core.Seen(number="42", policies={iam.bucket_target("data"): {"etag": "a"}})
 
@@ -114,9 +19,6 @@ def only(plan: core.Plan) -> core.Step:
     assert plan.problems == ()
     assert len(plan.steps) == 1, plan.actions
     return plan.steps[0]
-
-
-# --- present ----------------------------------------------------------------------------------------------------------
 
 
 def test_all_from_nothing_in_the_order_of_what_needs_what() -> None:
@@ -241,9 +143,13 @@ def test_changes_of_a_subnetwork_go_one_after_the_other() -> None:
         ("subnetwork access", ("subnetwork ranges",)),
         ("subnetwork range", ("subnetwork access",)),
     ]
-    before, after = core.pictures(plan)
-    assert before["subnetwork sub"] == {"range": "10.0.0.0/22", "secondary_ranges": {}, "private_google_access": False}
-    assert after["subnetwork sub"] == {
+    diff = core.diff(plan)
+    assert diff["before"]["subnetwork sub"] == {
+        "range": "10.0.0.0/22",
+        "secondary_ranges": {},
+        "private_google_access": False,
+    }
+    assert diff["after"]["subnetwork sub"] == {
         "range": "10.0.0.0/20",
         "secondary_ranges": {"pods": "10.4.0.0/14", "services": "10.8.0.0/20"},
         "private_google_access": True,
@@ -298,7 +204,7 @@ def test_a_nat_is_changed_and_the_others_on_its_router_stay() -> None:
     seen.router["nats"].insert(0, other)
     step = only(core.plan_present(spec(nat={"min_ports_per_vm": 256}), seen))
     assert isinstance(step.effect, core.Call)
-    assert step.words == ("change NAT nat on router router",)
+    assert step.actions == ("change NAT nat on router router",)
     assert step.effect.body["nats"][0] == other
     assert step.effect.body["nats"][1] == {**seen.router["nats"][1], "minPortsPerVm": 256}
 
@@ -310,10 +216,10 @@ def test_a_nat_takes_up_the_subnetwork() -> None:
     seen.router["nats"][0]["subnetworks"] = [elsewhere]
     step = only(core.plan_present(spec(), seen))
     assert isinstance(step.effect, core.Call)
-    covered = step.effect.body["nats"][0]["subnetworks"]
-    assert [core.tail(each["name"]) for each in covered] == [core.tail(elsewhere["name"]), core.tail(mine["name"])]
+    covered = [core.relative_name(each["name"]) for each in step.effect.body["nats"][0]["subnetworks"]]
+    assert covered == [core.relative_name(elsewhere["name"]), core.relative_name(mine["name"])]
     seen.router["nats"] = []
-    assert only(core.plan_present(spec(), seen)).words == ("create NAT nat on router router",)
+    assert only(core.plan_present(spec(), seen)).actions == ("create NAT nat on router router",)
 
 
 def test_a_router_of_others_is_not_changed() -> None:
@@ -419,122 +325,3 @@ def test_where_things_are() -> None:
 def test_owner(resource: JSON | None, expected: str | None) -> None:
     assert core.owner(resource) == expected
     assert core.is_ours(resource, "a") == (expected in ("", "a"))
-
-
-# --- absent -----------------------------------------------------------------------------------------------------------
-
-
-def test_what_was_made_goes_in_the_reverse_order() -> None:
-    plan = core.plan_absent(spec(), full())
-    assert plan.problems == plan.kept == ()
-    needs = {step.key: step.needs for step in plan.steps}
-    assert needs == {
-        "nat": (),
-        "subnetwork": ("nat",),
-        "network": ("nat", "subnetwork"),
-        "registry": (),
-        "policy of bucket data": (),
-        "policy of project my-project": (),
-        "account": ("policy of bucket data", "policy of project my-project"),
-    }
-    assert core.things(plan)[:4] == [
-        "router router with NAT nat",
-        "subnetwork sub",
-        "network net",
-        "repository images with its images",
-    ]
-    assert f"{ROLE} on project my-project from serviceAccount:{EMAIL}" in core.things(plan)
-
-
-def test_what_was_adopted_is_kept() -> None:
-    wanted = spec(workload_identity=[])
-    plan = core.plan_absent(wanted, full(wanted, description="of others"))
-    assert plan.steps == ()
-    assert [each.partition(":")[0] for each in plan.kept] == [
-        "router router",
-        "subnetwork sub",
-        "network net",
-        "repository images",
-        f"service account {EMAIL}",
-    ]
-
-
-def test_what_was_made_for_another_cluster_is_kept() -> None:
-    wanted = spec(cluster={"name": "other"}, workload_identity=[])
-    plan = core.plan_absent(wanted, full())
-    assert plan.steps == ()
-    assert all("was made for cluster dask" in each for each in plan.kept)
-    assert len(plan.kept) == 5
-
-
-def test_what_was_made_for_no_cluster_goes_with_any() -> None:
-    plan = core.plan_absent(spec(), full(description="managed-by=daskops"))
-    assert {"nat", "subnetwork", "network", "account"} <= {step.key for step in plan.steps}
-
-
-def test_a_network_with_subnetworks_of_others_is_kept() -> None:
-    seen = full()
-    seen.network["subnetworks"].append(ROOT + "projects/my-project/regions/us-east1/subnetworks/theirs")
-    plan = core.plan_absent(spec(), seen)
-    assert "network" not in [step.key for step in plan.steps]
-    assert plan.kept == ("network net: there are subnetworks of others in it (theirs)",)
-
-
-def test_a_router_with_nats_of_others_is_kept() -> None:
-    seen = full()
-    seen.router["nats"].append({"name": "theirs"})
-    plan = core.plan_absent(spec(), seen)
-    assert "nat" not in [step.key for step in plan.steps]
-    assert "router router: it has NATs of others (theirs)" in plan.kept
-
-
-def test_nothing_there_is_nothing_to_delete() -> None:
-    assert core.plan_absent(spec(), core.Seen()) == core.Plan()
-
-
-@pytest.mark.parametrize(
-    "cluster",
-    [
-        {"name": "dask", "location": "europe-west4"},
-        {"name": "b", "location": "us-east1", "network": "net", "subnetwork": "sub"},
-        {"name": "b", "location": "us-east1", "nodePools": [{"config": {"serviceAccount": EMAIL}}]},
-        {
-            "name": "b",
-            "location": "us-east1",
-            "autoscaling": {"autoprovisioningNodePoolDefaults": {"serviceAccount": EMAIL}},
-        },
-    ],
-)
-def test_what_a_cluster_stands_on_is_not_deleted(cluster: JSON) -> None:
-    plan = core.plan_absent(spec(), replace(full(), clusters=(cluster,)))
-    assert plan.problems == (f"cluster {cluster['name']} in {cluster['location']} still stands on it: delete it first",)
-
-
-def test_what_goes_after_the_cluster_is_foreseen_while_it_is_there() -> None:
-    its = {"name": "dask", "location": "europe-west4"}
-    plan = core.plan_absent(spec(), replace(full(), clusters=(its,)), foresee=True)
-    assert (plan.problems, plan.steps) == ((), core.plan_absent(spec(), full()).steps)
-    other = {"name": "b", "location": "us-east1", "network": "net", "subnetwork": "sub"}
-    assert core.plan_absent(spec(), replace(full(), clusters=(its, other)), foresee=True).problems
-
-
-def test_other_clusters_do_not_matter() -> None:
-    others = (
-        {"name": "dask", "location": "us-east1", "network": "default"},
-        {"name": "b", "location": "europe-west4", "network": "net", "subnetwork": "theirs"},
-    )
-    assert core.plan_absent(spec(), replace(full(), clusters=others)).problems == ()
-
-
-def test_leftovers_go_first_in_their_order() -> None:
-    left = (
-        core.Leftover("forwarding rule", "projects/my-project/regions/r/forwardingRules/a", 0),
-        core.Leftover("disk", "projects/my-project/zones/z/disks/d", 0, in_network=False),
-        core.Leftover("backend service", "projects/my-project/regions/r/backendServices/a", 3),
-    )
-    plan = core.plan_absent(spec(), replace(full(), leftovers=left))
-    needs = {step.key: step.needs for step in plan.steps}
-    keys = [f"leftover {each.path}" for each in left]
-    assert needs[keys[2]] == (keys[0],)
-    assert set(needs["subnetwork"]) == {keys[0], keys[2], "nat"}
-    assert core.things(plan)[:3] == ["forwarding rule a", "disk d", "backend service a"]
