@@ -92,7 +92,7 @@ def calls(google: Google, spec: core.Spec, absent: bool = False) -> dict[str, t.
         found["registry"] = lambda: google.find("artifactregistry", f"v1/{spec.registry_path}")
     if spec.needs_number:
         found["number"] = lambda: project_number(google)
-    for target in {binding.target for binding in core.bindings(spec, "")}:
+    for target in dict.fromkeys(binding.target for binding in core.bindings(spec, "")):
         found[f"policy of {target}"] = _policy_call(google, target)
     if absent and (spec.cluster or spec.network or spec.account):
         path = f"v1/projects/{spec.project}/locations/-/clusters"
@@ -133,7 +133,7 @@ def project_number(google: Google) -> str:
 def seen_of(spec: core.Spec, found: t.Mapping[str, t.Any]) -> core.Seen:
     """What was read; a read that failed counts as nothing."""
     got = {key: None if isinstance(value, GoogleError) else value for key, value in found.items()}
-    targets = {binding.target for binding in core.bindings(spec, "")}
+    targets = dict.fromkeys(binding.target for binding in core.bindings(spec, ""))  # in an order that stays
     return core.Seen(
         number=got.get("number") or "",
         network=got.get("network"),

@@ -522,9 +522,12 @@ def _change_nat(spec: Spec, nats: list[JSON], body: JSON) -> Parts:
     found = next((nat for nat in nats if nat.get("name") == body["name"]), None)
     after = dict(found or body)
     if found and not _covers(found, spec.subnetwork_path):
-        others = [e for e in found.get("subnetworks") or [] if relative_name(e.get("name")) != spec.subnetwork_path]
-        after["subnetworks"] = [*others, *body["subnetworks"]]
-        after["sourceSubnetworkIpRangesToNat"] = body["sourceSubnetworkIpRangesToNat"]
+        if found.get("sourceSubnetworkIpRangesToNat") == "ALL_SUBNETWORKS_ALL_PRIMARY_IP_RANGES":
+            after["sourceSubnetworkIpRangesToNat"] = "ALL_SUBNETWORKS_ALL_IP_RANGES"  # no subnetwork loses its own
+        else:
+            others = [e for e in found.get("subnetworks") or [] if relative_name(e.get("name")) != spec.subnetwork_path]
+            after |= {"subnetworks": [*others, *body["subnetworks"]]}
+            after["sourceSubnetworkIpRangesToNat"] = body["sourceSubnetworkIpRangesToNat"]
     if "minPortsPerVm" in body:
         after["minPortsPerVm"] = body["minPortsPerVm"]
     if after != found:
@@ -599,7 +602,7 @@ def _plan_bindings(spec: Spec, seen: Seen, registry: bool) -> Parts:
         if not missing or (is_repository and seen.registry is None and not registry):
             continue
         # Whoever makes something may do anything with it, but for a repository.
-        where = iam.project_target(spec.project) if is_repository and registry else target
+        where = iam.project_target(spec.project) if is_repository and seen.registry is None else target
         yield Step(
             f"policy of {target}",
             tuple(f"give {each.member} {each.role} on {target}" for each in missing),

@@ -49,7 +49,8 @@ def _stands_on(spec: core.Spec, seen: core.Seen, cluster: JSON) -> bool:
     parts = (seen.network, seen.subnetwork, seen.router)
     if in_network(spec, cluster) and any(core.is_ours(part, spec.cluster) for part in parts):
         subnetwork = (cluster.get("networkConfig") or {}).get("subnetwork") or cluster.get("subnetwork")
-        return not spec.subnetwork or core.short_name(subnetwork) in ("", spec.subnetwork["name"])
+        if not spec.subnetwork or core.short_name(subnetwork) in ("", spec.subnetwork["name"]):
+            return True
     accounts = {(pool.get("config") or {}).get("serviceAccount") for pool in cluster.get("nodePools") or []}
     defaults = (cluster.get("autoscaling") or {}).get("autoprovisioningNodePoolDefaults") or {}
     accounts.add(defaults.get("serviceAccount"))

@@ -222,6 +222,16 @@ def test_a_nat_takes_up_the_subnetwork() -> None:
     assert only(core.plan_present(spec(), seen)).actions == ("create NAT nat on router router",)
 
 
+def test_a_nat_for_the_first_ranges_of_all_subnetworks_goes_on_serving_all() -> None:
+    seen = full()
+    nat = seen.router["nats"][0]
+    nat |= {"subnetworks": [], "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_PRIMARY_IP_RANGES"}
+    step = only(core.plan_present(spec(), seen))
+    assert isinstance(step.effect, core.Call)
+    widened = {**nat, "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}
+    assert step.effect.body == {"nats": [widened]}
+
+
 def test_a_router_of_others_is_not_changed() -> None:
     seen = full()
     seen.router.update({"description": "ours", "nats": []})
@@ -250,7 +260,11 @@ def test_only_missing_roles_are_given() -> None:
         (core.READER, "group:r@example.com"),
         (core.WRITER, "group:w@example.com"),
     ]
-    assert step.permissions == (core.Permission(target, "artifactregistry.repositories.setIamPolicy"),)
+    right = core.Permission(target, "artifactregistry.repositories.setIamPolicy")
+    assert step.permissions == (right,)
+    # The repository's own right decides, too, when its labels change on the way.
+    steps = {step.key: step for step in core.plan_present(spec(labels={"team": "y"}), seen).steps}
+    assert steps[f"policy of {target}"].permissions == (right,)
 
 
 def test_workloads_directly_and_by_an_account() -> None:

@@ -92,6 +92,13 @@ def test_nothing_there_is_nothing_to_delete() -> None:
             "location": "us-east1",
             "autoscaling": {"autoprovisioningNodePoolDefaults": {"serviceAccount": EMAIL}},
         },
+        {
+            "name": "b",
+            "location": "us-east1",
+            "network": "net",
+            "subnetwork": "theirs",
+            "nodePools": [{"config": {"serviceAccount": EMAIL}}],
+        },
     ],
 )
 def test_what_a_cluster_stands_on_is_not_deleted(cluster: JSON) -> None:
