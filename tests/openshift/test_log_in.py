@@ -66,3 +66,13 @@ def test_a_kubeconfig_is_its_user(openshift: FakeOpenShift, tmp_path: Path, regi
     variables = {"openshift_context": "openshift", "openshift_registry_kind": "exposed"}
     environment = {"K8S_AUTH_KUBECONFIG": str(kubeconfig)}
     assert hand_over(tmp_path, variables, environment) == {"user": "developer", "registry": registry}
+
+
+def test_wrong_input_shows_no_secret(tmp_path: Path) -> None:
+    """Ansible prints the whole specification of a role whose input is wrong."""
+    secrets = {"K8S_AUTH_API_KEY": "sha256~of-the-environment", "K8S_AUTH_PASSWORD": "hunter2-of-the-environment"}
+    tasks = [{"ansible.builtin.import_role": {"name": "daskops.kubernetes.openshift"}}]
+    wrong = {"vars": {"openshift_hub_timeout": "abc"}, "tasks": tasks}
+    said = play(wrong, tmp_path, environment=secrets, fails=True)
+    assert "openshift_hub_timeout" in said
+    assert [value for value in secrets.values() if value in said] == []
