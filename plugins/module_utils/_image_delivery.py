@@ -22,6 +22,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker i
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import (
     Credentials,
     Registry,
+    RegistryRefused,
     RegistryUnreachable,
     docker_credentials,
 )
@@ -143,11 +144,11 @@ def check_existing(text: str, target: Target, engine: Engine, *, check: bool) ->
         return _load_existing(text, reference, target, engine, check=check)
     try:
         found = _registry(reference, target, engine).find(reference)
-    except RegistryUnreachable as error:
+    except (RegistryRefused, RegistryUnreachable) as error:
         if not reference.digest:
             raise DaskopsError(
                 f"The image '{text}' cannot be looked up: {error.message}; "
-                "or give its digest (…@sha256:…) when only the target reaches it"
+                "or give its digest (…@sha256:…) when only the target is let in"
             ) from error
         return Result(text, reference.tag, warnings=(f"{error.message}; the image's versions are read when it runs",))
     if not found:

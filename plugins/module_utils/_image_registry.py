@@ -51,6 +51,10 @@ class RegistryUnreachable(DaskopsError):
     """Nothing, or nothing that is a registry, answered."""
 
 
+class RegistryRefused(DaskopsError):
+    """The credentials that are known here are not let in."""
+
+
 class Registry:
     """One registry, reached the way Docker reaches it: TLS, but plain HTTP for one on this machine."""
 
@@ -166,14 +170,14 @@ class Registry:
 
     def _refused(self, repository: str, error: HTTPError) -> DaskopsError:
         if self._given:
-            return DaskopsError(
+            return RegistryRefused(
                 f"The registry {self.host} refuses access to '{repository}' by '{self._given[0]}' (HTTP {error.code}): "
                 "correct the registry's username and password, or give that user the right to it"
             )
         known = (
             "with the credentials of Docker's configuration" if self._credentials(self.host) else "without credentials"
         )
-        return DaskopsError(
+        return RegistryRefused(
             f"The registry {self.host} refuses access to '{repository}' {known} (HTTP {error.code}): "
             f"log in with 'docker login {self.host}'"
         )

@@ -41,8 +41,14 @@ BUILD_RIGHTS = (
     Right(IMAGES, "imagestreamtags", "get"),
     *(Right(BUILDS, "buildconfigs", verb) for verb in ("get", "create", "update", "delete")),
     Right(BUILDS, "buildconfigs/instantiatebinary", "create"),
+    Right(BUILDS, "builds/docker", "create"),  # the strategy, which admins may take away
     *(Right(BUILDS, "builds", verb) for verb in ("get", "patch")),  # to patch one is to cancel it
     Right(BUILDS, "builds/log", "get"),
+)
+# What the registry asks of whoever pushes to it; the stream is made with the first image.
+PUSH_RIGHTS = (
+    Right(IMAGES, "imagestreams", "create"),
+    *(Right(IMAGES, "imagestreams/layers", verb) for verb in ("get", "update")),
 )
 
 
@@ -57,10 +63,11 @@ class Ask:
     builds: bool = False
     exposed_registry: bool = False
 
-    @property
-    def rights(self) -> tuple[Right, ...]:
-        """Beyond those that a deployment needs anywhere."""
-        return BUILD_RIGHTS if self.builds else ()
+    def rights(self, groups: t.Collection[str]) -> tuple[Right, ...]:
+        """Beyond those that a deployment needs anywhere, where there are these groups of APIs."""
+        # A namespace may be seen by who may see pods; a project is a thing of its own.
+        project = (Right(PROJECTS, "projects", "get"),) if PROJECTS in groups else ()
+        return (*project, *(BUILD_RIGHTS if self.builds else ()), *(PUSH_RIGHTS if self.exposed_registry else ()))
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,12 @@ def problems(facts: Facts, ask: Ask) -> list[str]:
         found.append(
             f"it builds no images, as it has no {' and no '.join(lacking)}; set openshift_registry_repository to a "
             "registry that it pulls from"
+        )
+    elif ask.builds and not facts.internal_registry:
+        found.append(
+            "it has no image registry of its own to build into, as that was removed; have an admin set managementState "
+            "of configs.imageregistry.operator.openshift.io/cluster, or set openshift_registry_repository to one that "
+            "it pulls from"
         )
     if facts.namespace is None:
         what = f"project {ask.namespace} does not exist, or is not for {facts.user} to see"
@@ -188,12 +201,13 @@ def gather(cluster: Cluster, ask: Ask) -> Facts:
             create_namespace=False,
             route=ask.route and ROUTES in groups,
             route_host=ask.route_host,
-            more=ask.rights,
+            more=ask.rights(groups),
         )
-        here = namespace.result()
+        here = namespace.result() or target.namespace  # who may see the one and not the other is told so
         if here is None:
-            # Who has requested a project is its admin.
-            target = replace(target, namespace=None, namespace_visible=False, missing=())
+            # Who has requested a project is its admin, and who makes a namespace is not.
+            missing = () if projects and not may_create.result() else target.missing
+            target = replace(target, namespace=None, namespace_visible=False, missing=missing)
         public, internal = registry.result() if registry else ("", "")
         return Facts(
             groups=groups,
@@ -210,7 +224,12 @@ def gather(cluster: Cluster, ask: Ask) -> Facts:
 
 def _user(cluster: Cluster) -> str:
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    answer = cluster.send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+    try:
+        answer = cluster.send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return "the user"  # of a release that is too old, which is then said
     return str(answer["status"]["userInfo"]["username"])
 
 
@@ -235,8 +254,10 @@ def _domain(cluster: Cluster) -> str:
 
 
 def _registries(cluster: Cluster) -> tuple[str, str]:
-    """By which hosts the integrated registry is reached from outside, if it is, and from inside."""
+    """By which hosts the integrated registry is reached from outside, if it is, and from inside, if there is one."""
     items = cluster.visible_items(SAMPLES, limit="1")
-    status = items[0].get("status", {}) if items else {}
-    public = str(status.get("publicDockerImageRepository", "")).partition("/")[0]
-    return public, str(status.get("dockerImageRepository", "")).partition("/")[0] or INTERNAL_REGISTRY
+    if not items:
+        return "", INTERNAL_REGISTRY
+    status = items[0].get("status", {})
+    public, internal = (str(status.get(f"{name}ockerImageRepository", "")) for name in ("publicD", "d"))
+    return public.partition("/")[0], internal.partition("/")[0]

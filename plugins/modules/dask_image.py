@@ -85,7 +85,8 @@ options:
     description:
       - Build arguments. The Dockerfile of this collection knows C(PIP_INDEX_URL), an index to use instead of PyPI.
       - C(HTTP_PROXY), C(HTTPS_PROXY) and C(NO_PROXY) do not become part of the image or of its tag.
-      - With O(registry.kind=openshift) they can be read in the BuildConfig by whoever may see that.
+      - A password in a URL is not shown. With O(registry.kind=openshift) all of them can be read in the BuildConfig by
+        whoever may see that.
     type: dict
     default: {}
   ca_bundle:
@@ -274,6 +275,7 @@ log:
   type: str
 """
 
+import re
 import typing as t
 from dataclasses import asdict
 from pathlib import Path
@@ -298,6 +300,8 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
     from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import Cluster
 
+
+_URL_PASSWORD = re.compile(r"://[^/@\s]*:([^/@\s]+)@")
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **AUTH,
@@ -418,6 +422,10 @@ def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Run, and report."""
+    # An index may want a password.
+    module.no_log_values |= {
+        password for value in module.params["build_args"].values() for password in _URL_PASSWORD.findall(str(value))
+    }
     # An image's name may well hold a word of the kubeconfig, such as its namespace's.
     module.no_log_values -= _module.public_values(module.params["kubeconfig"])
     if module.params["state"] == "absent":

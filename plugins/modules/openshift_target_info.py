@@ -215,7 +215,7 @@ def check(params: JSON) -> JSON:
     needed = _target_info.needed_rights(create_namespace=False, route=ask.route, route_host=ask.route_host)
     result = _openshift.summary(facts)
     result["grant"] = _openshift.grant(
-        (*needed, *ask.rights, *_target_info.LIMITS_READ),
+        (*needed, *ask.rights(facts.groups), *_target_info.LIMITS_READ),
         ask.namespace,
         params["tenant"] or facts.user,
         make_namespace=facts.namespace is None,

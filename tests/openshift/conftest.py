@@ -17,6 +17,7 @@ from tests.openshift.client import Client, Hook
 RIGHTS = (
     ("system:authenticated:oauth", "create", "projectrequests.project.openshift.io"),
     ("system:authenticated", "list", "projects.project.openshift.io"),
+    ("system:authenticated", "create", "builds/docker.build.openshift.io"),
 )
 TENANT = (
     ("get", "namespaces"),
@@ -81,3 +82,13 @@ def tenant(api_server: ApiServer, client: t.Callable[[str], Client]) -> Client:
     for verbs, resource in TENANT:
         api_server.allow("developer", verbs, resource, "lab")
     return client("developer")
+
+
+def add_sample(api_server: ApiServer, client: t.Callable[[str], Client]) -> None:
+    """An ImageStream that everybody may see, as each cluster has some: its registry's addresses are known by them."""
+    api_server.add_namespace("openshift")
+    api_server.allow("system:authenticated", "list", "imagestreams.image.openshift.io", "openshift")
+    api_server.allow("other", "create", "imagestreams.image.openshift.io", "openshift")
+    stream = {"apiVersion": "image.openshift.io/v1", "kind": "ImageStream", "metadata": {"name": "cli"}}
+    made = client("other").post("/apis/image.openshift.io/v1/namespaces/openshift/imagestreams", stream)
+    assert made.status_code == 201

@@ -557,6 +557,14 @@ def test_an_exposed_registry_is_given_the_token_of_the_kubeconfigs_user(
     assert "of-a-pod" not in json.dumps(said)
 
 
+def test_a_password_in_a_url_is_not_shown(module: Module) -> None:
+    url = "https://robot:hunter2@pypi.example.test/simple"
+    said = module(build_args={"PIP_INDEX_URL": url})
+    assert said["invocation"]["module_args"]["build_args"] == {
+        "PIP_INDEX_URL": "https://robot:********@pypi.example.test/simple"
+    }
+
+
 def test_a_user_without_a_token_cannot_push_to_an_exposed_registry(module: Module, openshift: FakeOpenShift) -> None:
     given = kubeconfig(openshift, {"username": "builder", "password": "hunter2"})
     said = module(fails=True, registry={"repository": "r.example.test/d", "cluster_token": True}, kubeconfig=given)

@@ -14,6 +14,7 @@ import pytest
 from tests.fakes.openshift import FakeOpenShift
 from tests.openshift.api_server import ApiServer
 from tests.openshift.client import Client
+from tests.openshift.conftest import add_sample
 from tests.playbooks import JSON, JSONL, play, results
 
 
@@ -33,12 +34,7 @@ def hand_over(folder: Path, variables: JSON, environment: dict[str, str]) -> JSO
 def registry(openshift: FakeOpenShift, api_server: ApiServer, client: t.Callable[[str], Client]) -> JSON:
     """The cluster's own, which is exposed, as a sample shows, and is pushed to by the user's token."""
     openshift.settings.public_registry = "registry.apps.example.test"
-    api_server.add_namespace("openshift")
-    api_server.allow("system:authenticated", "list", "imagestreams.image.openshift.io", "openshift")
-    api_server.allow("other", "create", "imagestreams.image.openshift.io", "openshift")
-    stream = {"apiVersion": "image.openshift.io/v1", "kind": "ImageStream", "metadata": {"name": "cli"}}
-    made = client("other").post("/apis/image.openshift.io/v1/namespaces/openshift/imagestreams", stream)
-    assert made.status_code == 201
+    add_sample(api_server, client)
     return {
         "kind": "push",
         "repository": "registry.apps.example.test/lab/dask",
@@ -66,6 +62,22 @@ def test_a_kubeconfig_is_its_user(openshift: FakeOpenShift, tmp_path: Path, regi
     variables = {"openshift_context": "openshift", "openshift_registry_kind": "exposed"}
     environment = {"K8S_AUTH_KUBECONFIG": str(kubeconfig)}
     assert hand_over(tmp_path, variables, environment) == {"user": "developer", "registry": registry}
+
+
+def test_a_deployment_of_an_image_that_exists_has_the_stream_of_its_own_name(
+    openshift: FakeOpenShift, tmp_path: Path
+) -> None:
+    """Its teardown removes that one, if it is there, and not another deployment's."""
+    kubeconfig = tmp_path / "kubeconfig"
+    openshift.kubeconfig(kubeconfig, openshift.login("developer"), "lab")
+    variables = {
+        "openshift_kubeconfig": str(kubeconfig),
+        "openshift_context": "openshift",
+        "image_reference": f"registry.example.test/dask@sha256:{'0' * 64}",
+        "dask_name": "blue",
+    }
+    found = hand_over(tmp_path, variables, {})["registry"]
+    assert found == {"kind": "openshift", "repository": "blue", "pull_secret": "", "account_pull_secrets": False}
 
 
 def test_wrong_input_shows_no_secret(tmp_path: Path) -> None:

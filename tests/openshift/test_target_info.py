@@ -13,6 +13,7 @@ import yaml
 from tests.fakes.openshift import FakeOpenShift
 from tests.openshift.api_server import ApiServer
 from tests.openshift.client import Client
+from tests.openshift.conftest import add_sample
 from tests.openshift.runner import Runner
 from tests.unit import conftest as _finder  # makes the collection importable
 
@@ -114,6 +115,7 @@ def test_who_may_request_no_project_is_told_what_to_ask_for(
     assert not [right for right in rights if "*" in "".join(right)]
 
     # The admin does as asked: that is enough, and less is not.
+    api_server.allowed.remove(("system:authenticated", "create", "builds/docker.build.openshift.io", ""))
     api_server.add_namespace("lab")
     for verb, resource in rights:
         api_server.allow("developer", verb, resource, "lab")
@@ -122,6 +124,8 @@ def test_who_may_request_no_project_is_told_what_to_ask_for(
     for verb, resource in (
         ("get", "pods/portforward"),
         ("create", "buildconfigs/instantiatebinary.build.openshift.io"),
+        ("create", "builds/docker.build.openshift.io"),
+        ("get", "projects.project.openshift.io"),
     ):
         api_server.allowed.remove(("developer", verb, resource, "lab"))
         result = info(builds=True, route_host=True)
@@ -129,6 +133,19 @@ def test_who_may_request_no_project_is_told_what_to_ask_for(
         assert f"{verb} {resource}" in result["msg"]
         assert "Namespace" not in [each["kind"] for each in yaml.safe_load_all(result["grant"])]
         api_server.allow("developer", verb, resource, "lab")
+
+
+def test_who_makes_a_namespace_is_not_its_admin(info: Runner, api_server: ApiServer) -> None:
+    api_server.allow("developer", "create get", "namespaces")
+    result = info()
+    assert (result["failed"], result["project_request"]) == (True, False)
+    assert "list/create/patch/delete deployments.apps" in result["missing_rights"]
+
+
+def test_a_push_to_the_exposed_registry_takes_rights_of_its_own(info: Runner) -> None:
+    _namespace, role, _binding = yaml.safe_load_all(info(exposed_registry=True)["grant"])
+    layers = {"apiGroups": ["image.openshift.io"], "resources": ["imagestreams/layers"], "verbs": ["get", "update"]}
+    assert layers in role["rules"]
 
 
 def test_a_service_account_as_the_tenant(info: Runner) -> None:
@@ -149,16 +166,21 @@ def test_the_registry(info: Runner, openshift: FakeOpenShift, api_server: ApiSer
     assert "its image registry is not exposed; have an admin set spec.defaultRoute" in message
     # Everybody may see the samples, by which its addresses are known.
     openshift.settings.public_registry = "default-route-openshift-image-registry.apps.example.test"
-    api_server.add_namespace("openshift")
-    api_server.allow("system:authenticated", "list", "imagestreams.image.openshift.io", "openshift")
-    api_server.allow("other", "create", "imagestreams.image.openshift.io", "openshift")
-    stream = {"apiVersion": "image.openshift.io/v1", "kind": "ImageStream", "metadata": {"name": "cli"}}
-    made = client("other").post("/apis/image.openshift.io/v1/namespaces/openshift/imagestreams", stream)
-    assert made.status_code == 201
+    add_sample(api_server, client)
     assert info.good(exposed_registry=True)["registry"] == {
         "public": openshift.settings.public_registry,
         "internal": openshift.settings.registry,
     }
+
+
+def test_a_registry_that_was_removed(
+    info: Runner, openshift: FakeOpenShift, api_server: ApiServer, client: Clients
+) -> None:
+    """Each cluster has some streams of its own, which then have no repository."""
+    openshift.settings.registry = ""
+    add_sample(api_server, client)
+    assert "it has no image registry of its own to build into, as that was removed" in info.bad(builds=True)
+    assert info.good()["registry"] == {"public": "", "internal": ""}
 
 
 def test_the_routers_domain_is_known_by_the_console(info: Runner, api_server: ApiServer) -> None:

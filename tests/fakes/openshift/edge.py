@@ -260,12 +260,24 @@ class Edge:
         right = "watch" if watching else verb
         if not self.kube.may(who, right, found.group, named, found.name, found.namespace):
             raise forbidden(who, right, found.group, named, found.name, found.namespace)
+        self._check_strategy(who, verb, found)
         if found.namespace:
             self._in_namespace(verb, found)
         if watching:
             return Answer(200, self._watch(found, request.query))
         with self.lock:
             return replace(self._object(request, verb, found, wanted, resource.kind), headers=headers)
+
+    def _check_strategy(self, who: Identity, verb: str, found: Place) -> None:
+        """Whoever writes a BuildConfig has to have the right to its strategy, of which only Docker's is modelled.
+
+        https://docs.redhat.com/en/documentation/openshift_container_platform/4.19/html/builds_using_buildconfig/securing-builds-by-strategy
+        """
+        if found.plural != "buildconfigs" or verb not in ("create", "update", "patch"):
+            return
+        if not self.kube.may(who, "create", found.group, "builds/docker", found.name, found.namespace):
+            text = f'{found.plural}.{found.group} "{found.name}" is forbidden: build strategy Docker is not allowed'
+            raise ApiError("Forbidden", text, {"name": found.name, "group": found.group, "kind": found.plural})
 
     def _read(self, request: Request) -> JSON:
         kind = request.header("Content-Type").partition(";")[0].strip()

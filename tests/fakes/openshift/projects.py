@@ -156,8 +156,7 @@ class Projects:
 
     def _check(self, who: Identity, verb: str, name: str) -> None:
         """Whoever may not see a project is not told whether it is there."""
-        group, resource = ("", "namespaces") if verb == "get" else (GROUP, "projects")
-        if not self._kube.may(who, verb, group, resource, *_twice(name)):
+        if not self._kube.may(who, verb, GROUP, "projects", *_twice(name)):
             raise forbidden(who, verb, GROUP, "projects", name, name)
 
 

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image import Inputs, Reference, make_context
-from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import Target, provide
+from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery import Target, check_existing, provide
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Engine
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import (
     Registry,
@@ -137,6 +137,22 @@ def test_a_registry_that_refuses_is_one_sentence(
     fake.serve("/v2/a/b/manifests/1", {}, status, WWW_Authenticate='Basic realm="r"')
     with pytest.raises(DaskopsError, match=rf"refuses access to 'a/b' {known} .*docker login {fake.host}"):
         find(fake, credentials=credentials)
+
+
+def test_an_image_that_only_the_target_may_pull_is_taken_by_its_digest(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pods have a pull secret, which who deploys need not have."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    for version in ("1", DIGEST):
+        fake.serve(f"/v2/a/b/manifests/{version}", {}, 401, WWW_Authenticate='Basic realm="r"')
+    engine = Engine("/nowhere/docker")
+    found = check_existing(f"{fake.host}/a/b@{DIGEST}", Target("none"), engine, check=False)
+    assert found.reference == f"{fake.host}/a/b@{DIGEST}"
+    assert "refuses access to 'a/b' without credentials" in found.warnings[0]
+    assert "the image's versions are read when it runs" in found.warnings[0]
+    with pytest.raises(DaskopsError, match=r"or give its digest .* when only the target is let in"):
+        check_existing(f"{fake.host}/a/b:1", Target("none"), engine, check=False)
 
 
 def test_a_registry_that_breaks_is_one_sentence(fake: Fake) -> None:

@@ -67,6 +67,8 @@ FACTS = Facts(
             "in namespace team the user may not create deployments.apps",
         ),
         (replace(FACTS, registry=""), ASK, ""),
+        (replace(FACTS, internal_registry=""), ASK, "no image registry of its own to build into, as that was removed"),
+        (replace(FACTS, internal_registry=""), Ask("team"), ""),
         (replace(FACTS, registry=""), replace(ASK, exposed_registry=True), "its image registry is not exposed"),
     ],
 )
@@ -118,7 +120,7 @@ def test_the_role_that_readme_has_is_the_one_that_is_granted() -> None:
     written = re.search(r"^apiVersion: rbac.*?(?=^```)", readme.read_text(), re.DOTALL | re.MULTILINE)
     assert written
     rights = _target_info.needed_rights(create_namespace=False, route=True, route_host=True)
-    rights += _openshift.BUILD_RIGHTS + _target_info.LIMITS_READ
+    rights += (*ASK.rights({_openshift.PROJECTS}), *_target_info.LIMITS_READ)
     role = next(iter(yaml.safe_load_all(_openshift.grant(rights, "dask", "jane", make_namespace=False))))
     assert yaml.safe_load(written[0]) == role
 
