@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.fakes.openshift import FakeOpenShift
 from tests.openshift.api_server import ApiServer
 from tests.openshift.client import Client
 from tests.openshift.runner import Runner
+from tests.playbooks import play
 from tests.unit import conftest as _finder  # makes the collection importable
 
 assert _finder
@@ -63,6 +65,20 @@ def test_a_project_that_is_gone(make: Make, teardown: Runner, status: Runner, op
     assert status.good() | {"invocation": {}} == {"changed": False, "exists": False, "invocation": {}}
     reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     assert {record.path for record in openshift.writes} <= {reviews}
+
+
+def test_the_playbooks_where_the_project_is_gone(
+    openshift: FakeOpenShift, api_server: ApiServer, tmp_path: Path
+) -> None:
+    routes = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/routes"
+    spec = {"group": "route.openshift.io", "versions": [{"name": "v1"}]}
+    api_server.objects[routes] = {"metadata": {"name": "routes"}, "spec": spec}
+    given = {"provider": "openshift", "openshift_host": openshift.url, "openshift_namespace": "lab"}
+    given |= {"openshift_token": openshift.login("developer"), "openshift_ca_cert": str(openshift.files.authority)}
+    arguments = ("-e", json.dumps({**given, "teardown_confirm": True}))
+    assert "There is no Dask in namespace lab" in play("playbooks/status.yml", tmp_path, *arguments)
+    assert " changed=0 " in play("playbooks/teardown.yml", tmp_path, *arguments)
+    assert openshift.unknown == []
 
 
 @pytest.mark.usefixtures("tenant")

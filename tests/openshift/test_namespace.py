@@ -23,6 +23,7 @@ Clients = t.Callable[[str], Client]
 REQUESTS = "/apis/project.openshift.io/v1/projectrequests"
 LAB = "/api/v1/namespaces/lab"
 CONFIG_MAPS = f"{LAB}/configmaps"
+STREAMS = "/apis/image.openshift.io/v1/namespaces/lab/imagestreams"
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/lab/networkpolicies"
 
 
@@ -137,7 +138,9 @@ def furnish(admin: Client) -> None:
         assert admin.post(path, {"metadata": metadata, "data": data}).status_code == 201
 
 
-def test_what_came_with_a_project_does_not_keep_it(project: Runner, client: Clients, api_server: ApiServer) -> None:
+def test_what_came_with_a_project_does_not_keep_it(
+    project: Runner, client: Clients, openshift: FakeOpenShift, api_server: ApiServer
+) -> None:
     project.good()
     developer = client("developer")
     furnish(developer)
@@ -145,6 +148,10 @@ def test_what_came_with_a_project_does_not_keep_it(project: Runner, client: Clie
     assert developer.post(POLICIES, policy).status_code == 201
     assert project.good(state="absent")["kept"] == "namespace lab has objects of others, such as NetworkPolicy/later"
     assert developer.delete(f"{POLICIES}/later").status_code == 200
+    assert developer.post(STREAMS, {"metadata": {"name": "theirs"}}).status_code == 201
+    assert project.good(state="absent")["kept"] == "namespace lab has objects of others, such as ImageStream/theirs"
+    assert developer.delete(f"{STREAMS}/theirs").status_code == 200
     result = project.good(state="absent")
     assert (result["changed"], result["kept"]) == (True, "")
     assert not [path for path in api_server.objects if "/namespaces/lab" in path]
+    assert openshift.unknown == []

@@ -230,6 +230,7 @@ OF_IMAGE = {"labels": {"app.kubernetes.io/managed-by": "daskops", "app.kubernete
         # What may be somebody's work or data, however soon it was there.
         ("configmaps", WITH_IT, {}, True),
         ("configmaps", WITH_IT, {"data": {"settings": ""}}, True),
+        ("configmaps", WITH_IT, {"data": {"tls.crt": "PEM", "tls.pem": "PEM"}}, True),  # a key may be in it
         ("configmaps", {**WITH_IT, **TRUSTED}, {"data": {"ca-bundle.crt": "PEM", "settings": ""}}, True),
         ("configmaps", {**WITH_IT, **TRUSTED}, {**BUNDLE, "binaryData": {"model": ""}}, True),
         ("secrets", WITH_IT, {"type": "Opaque"}, True),
