@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.error import HTTPError
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _route, _scheduler
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _namespace, _route, _scheduler
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import (
     NOTEBOOK_PORT,
@@ -101,6 +101,13 @@ def gather(
 
     A router that has just admitted a Route is given C(patience) seconds to serve it.
     """
+    found = _namespace.look_into(
+        cluster, instance.namespace, lambda: _gather(cluster, instance, node_address, show_password, patience)
+    )
+    return found or {"exists": False}
+
+
+def _gather(cluster: Cluster, instance: Instance, node_address: str, show_password: bool, patience: float) -> JSON:
     with ThreadPoolExecutor(max_workers=5) as side_by_side:
         listed = side_by_side.submit(_mine, cluster, instance, "services")
         owned = side_by_side.submit(_mine, cluster, instance, "deployments", "apps/v1")

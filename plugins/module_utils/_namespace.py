@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import datetime
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,24 +27,46 @@ with contextlib.suppress(ImportError):  # it comes with the Kubernetes client, w
     from kubernetes.utils import parse_quantity
 
 JSON = dict[str, t.Any]
+_T = t.TypeVar("_T")
 
-PROJECTS = "/apis/project.openshift.io/v1/projects"
-REQUESTS = "/apis/project.openshift.io/v1/projectrequests"
+API = "/apis/project.openshift.io/v1"
+PROJECTS = f"{API}/projects"
+REQUESTS = f"{API}/projectrequests"
 DESCRIPTION = "openshift.io/description"
 
 # What is made in a namespace with it.
 LIMITS = {"ResourceQuota": "resourcequotas", "LimitRange": "limitranges"}
 
-# Whatever of these others have in a namespace keeps it; what Kubernetes itself puts into each is no one's.
+# Whatever of these others have in a namespace keeps it, but for what comes with each; of optional kinds, what is seen.
 _FOREIGN = (
     _apply.Kind("Pod", "pods"),
     *(kind for kind in _apply.KINDS if not kind.optional),
     _apply.Kind("StatefulSet", "statefulsets", "apps/v1"),
     _apply.Kind("Job", "jobs", "batch/v1"),
+    _apply.Kind("CronJob", "cronjobs", "batch/v1", optional=True),
+    _apply.Kind("DeploymentConfig", "deploymentconfigs", "apps.openshift.io/v1", optional=True),
+    _apply.Kind("BuildConfig", "buildconfigs", "build.openshift.io/v1", optional=True),
+    _apply.Kind("ImageStream", "imagestreams", "image.openshift.io/v1", optional=True),
+    _apply.Kind("Pipeline", "pipelines", "tekton.dev/v1", optional=True),
+    _apply.Kind("Task", "tasks", "tekton.dev/v1", optional=True),
 )
-_IN_EACH_NAMESPACE = {"kube-root-ca.crt", "openshift-service-ca.crt", "default", "builder", "deployer"}
+_IN_EACH_NAMESPACE = {
+    ("ConfigMap", "kube-root-ca.crt"),
+    ("ConfigMap", "openshift-service-ca.crt"),
+    ("ServiceAccount", "default"),
+    ("ServiceAccount", "builder"),
+    ("ServiceAccount", "deployer"),
+    ("ServiceAccount", "pipeline"),  # OpenShift Pipelines', which may take its time
+}
+# What a project template and operators make with a namespace, and how soon they do. Whatever may be somebody's work or
+# data is of none of these kinds, as somebody may be as quick.
+_WITH_NAMESPACE = {"NetworkPolicy", "ServiceAccount"}
+_SOON = datetime.timedelta(seconds=60)
+# By these labels and annotations OpenShift fills a ConfigMap with certificates.
+_INJECTED = ("config.openshift.io/inject-trusted-cabundle", "service.beta.openshift.io/inject-cabundle")
 _OF_ACCOUNTS = {"kubernetes.io/service-account-token", "kubernetes.io/dockercfg"}  # types of Secrets
 _OF_BUILDS = {"Build", "Pod"}  # what OpenShift's builds make is owned by these, and goes with them
+_OF_IMAGE = {"app.kubernetes.io/managed-by": "daskops", "app.kubernetes.io/component": "image"}  # the role image's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,6 +220,29 @@ def find(cluster: Cluster, name: str, request: bool) -> JSON | None:
         return None if request else {"metadata": {"name": name}}
 
 
+def look_into(cluster: Cluster, name: str, look: t.Callable[[], _T]) -> _T | None:
+    """What C(look) finds in a namespace, or None where OpenShift shows the user nothing of it.
+
+    OpenShift forbids what is in a project that is not there.  Who may see any of one that is there is told so.
+    """
+    try:
+        return look()
+    except ApiError as error:
+        if error.status != 403 or not _is_hidden(cluster, name):
+            raise
+        return None
+
+
+def _is_hidden(cluster: Cluster, name: str) -> bool:
+    """Whether the user may see neither a namespace nor its project, nor anything that a deployment has in it."""
+    if cluster.find_visible(API) is None:
+        return False  # elsewhere who has no rights has to ask for them
+    if any(cluster.find_visible(path) is not None for path in (f"/api/v1/namespaces/{name}", f"{PROJECTS}/{name}")):
+        return False
+    kinds = [kind for kind in _apply.KINDS if not kind.optional]
+    return not any(cluster.may(name, kind.group_version.rpartition("/")[0], kind.plural, "list") for kind in kinds)
+
+
 def may_restrict(cluster: Cluster, namespace: str) -> bool:
     """Whether the user may have ResourceQuotas and LimitRanges in a namespace, which OpenShift keeps for admins."""
     rights = [(plural, verb) for plural in LIMITS.values() for verb in ("create", "patch", "delete")]
@@ -243,13 +289,42 @@ def why_keep(cluster: Cluster, wanted: Wanted, namespace: JSON) -> str:
         return f"namespace {instance.namespace} was not made for {instance}"
     selector = f"app.kubernetes.io/instance!={instance.name}"
     for kind in _FOREIGN:
-        for item in cluster.items(instance.path(kind.plural, group_version=kind.group_version), labelSelector=selector):
-            name = item["metadata"]["name"]
-            owners = {owner["kind"] for owner in item["metadata"].get("ownerReferences") or []}
-            if name in _IN_EACH_NAMESPACE or item.get("type") in _OF_ACCOUNTS or owners & _OF_BUILDS:
-                continue
-            return f"namespace {instance.namespace} has objects of others, such as {kind.kind}/{name}"
+        path = instance.path(kind.plural, group_version=kind.group_version)
+        list_all = cluster.visible_items if kind.optional else cluster.items
+        for item in list_all(path, labelSelector=selector) or []:
+            if not _is_nobodys(kind.kind, item, namespace):
+                name = item["metadata"]["name"]
+                return f"namespace {instance.namespace} has objects of others, such as {kind.kind}/{name}"
     return ""
+
+
+def _is_nobodys(kind: str, item: JSON, namespace: JSON) -> bool:
+    """Whether an object came with its namespace or a build; when in doubt, somebody has made it."""
+    metadata = item["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    owners = {owner["kind"] for owner in metadata.get("ownerReferences") or []}
+    if (kind, metadata["name"]) in _IN_EACH_NAMESPACE or item.get("type") in _OF_ACCOUNTS or owners & _OF_BUILDS:
+        return True
+    if _OF_IMAGE.items() <= labels.items():
+        return True
+    if kind == "ConfigMap":
+        injected = any({**labels, **annotations}.get(key) == "true" for key in _INJECTED)
+        return _has_only_certificates(item) and (injected or _came_with(metadata, namespace))
+    return kind in _WITH_NAMESPACE and _came_with(metadata, namespace)
+
+
+def _has_only_certificates(config_map: JSON) -> bool:
+    keys = config_map.get("data") or {}
+    return bool(keys) and not config_map.get("binaryData") and all(key.endswith(".crt") for key in keys)
+
+
+def _came_with(metadata: JSON, namespace: JSON) -> bool:
+    """Whether an object was made as soon as its namespace; by their names nobody could tell."""
+    stamps = [each.get("creationTimestamp") for each in (metadata, namespace["metadata"])]
+    if not all(stamps):
+        return False
+    made, since = (datetime.datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ") for stamp in t.cast("list[str]", stamps))
+    return abs(made - since) <= _SOON
 
 
 def remove(cluster: Cluster, wanted: Wanted) -> None:

@@ -173,10 +173,11 @@ def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode
 
 def absent(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode: bool, progress: Progress) -> JSON:
     """Delete all that is the deployment's; returns the module's result."""
-    namespace = _namespace.find(cluster, instance.namespace, request=False)
-    live = _apply.fetch(cluster, instance) if namespace else {}
-    plan = _apply.plan([], live, absent=True)
-    if not check_mode and namespace:
+    name, live = instance.namespace, None
+    if _namespace.find(cluster, name, request=False):
+        live = _namespace.look_into(cluster, name, lambda: _apply.fetch(cluster, instance))
+    plan = _apply.plan([], live or {}, absent=True)
+    if not check_mode and live is not None:
         for key in plan.prune:
             _apply.delete(cluster, instance, key)
         _wait_until_gone(cluster, instance, params["timeout"], progress)

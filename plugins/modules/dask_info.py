@@ -59,7 +59,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 exists:
-  description: Whether there is such a deployment. Without one there are no other values.
+  description:
+    - Whether there is such a deployment. Without one there are no other values.
+    - In a project of OpenShift that is not there, or of which the user may see nothing, there is none.
   returned: success
   type: bool
 endpoints:

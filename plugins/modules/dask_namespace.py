@@ -13,6 +13,10 @@ description:
   - Makes a namespace or, on OpenShift, requests a project, and puts a ResourceQuota and a LimitRange into it.
   - A namespace that is there is left as it is, but for those two.
   - Removes a namespace only if it was made for the deployment and nobody else has anything in it.
+  - NetworkPolicies and ServiceAccounts that were made within a minute of the namespace came with it and do not keep it,
+    nor do ConfigMaps of nothing but certificates (C(*.crt)) that were, or that OpenShift fills. Of workloads, volumes,
+    Secrets and other ConfigMaps each that is not the deployment's keeps it.
+  - Custom resources keep no namespace, but for Pipelines and Tasks of OpenShift Pipelines.
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:
   - daskops.kubernetes._auth

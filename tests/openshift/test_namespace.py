@@ -23,6 +23,8 @@ Clients = t.Callable[[str], Client]
 REQUESTS = "/apis/project.openshift.io/v1/projectrequests"
 LAB = "/api/v1/namespaces/lab"
 CONFIG_MAPS = f"{LAB}/configmaps"
+STREAMS = "/apis/image.openshift.io/v1/namespaces/lab/imagestreams"
+POLICIES = "/apis/networking.k8s.io/v1/namespaces/lab/networkpolicies"
 
 
 @pytest.fixture
@@ -118,3 +120,38 @@ def test_a_project_with_objects_of_others_is_kept(project: Runner, client: Clien
     assert developer.delete(f"{CONFIG_MAPS}/theirs").status_code == 200
     assert project.good(state="absent")["kept"] == ""  # what is the deployment's goes with it
     assert not [path for path in api_server.objects if path.startswith(LAB)]
+
+
+def furnish(admin: Client) -> None:
+    """What a project template and the operators of Pipelines and AI put into a project."""
+    trusted = {"labels": {"config.openshift.io/inject-trusted-cabundle": "true"}}
+    served = {"annotations": {"service.beta.openshift.io/inject-cabundle": "true"}}
+    later = {"creationTimestamp": "2026-01-01T02:00:00Z"}
+    for path, metadata, data in (
+        (POLICIES, {"name": "allow-from-openshift-ingress"}, {}),
+        (f"{LAB}/serviceaccounts", {"name": "from-template"}, {}),
+        (f"{LAB}/serviceaccounts", {"name": "pipeline", **later}, {}),
+        (CONFIG_MAPS, {"name": "config-trusted-cabundle", **trusted, **later}, {"ca-bundle.crt": "PEM"}),
+        (CONFIG_MAPS, {"name": "config-service-cabundle", **served, **later}, {"service-ca.crt": "PEM"}),
+        (CONFIG_MAPS, {"name": "odh-trusted-ca-bundle", **trusted}, {"odh-ca-bundle.crt": "", "ca-bundle.crt": "PEM"}),
+    ):
+        assert admin.post(path, {"metadata": metadata, "data": data}).status_code == 201
+
+
+def test_what_came_with_a_project_does_not_keep_it(
+    project: Runner, client: Clients, openshift: FakeOpenShift, api_server: ApiServer
+) -> None:
+    project.good()
+    developer = client("developer")
+    furnish(developer)
+    policy = {"metadata": {"name": "later", "creationTimestamp": "2026-01-01T02:00:00Z"}}
+    assert developer.post(POLICIES, policy).status_code == 201
+    assert project.good(state="absent")["kept"] == "namespace lab has objects of others, such as NetworkPolicy/later"
+    assert developer.delete(f"{POLICIES}/later").status_code == 200
+    assert developer.post(STREAMS, {"metadata": {"name": "theirs"}}).status_code == 201
+    assert project.good(state="absent")["kept"] == "namespace lab has objects of others, such as ImageStream/theirs"
+    assert developer.delete(f"{STREAMS}/theirs").status_code == 200
+    result = project.good(state="absent")
+    assert (result["changed"], result["kept"]) == (True, "")
+    assert not [path for path in api_server.objects if "/namespaces/lab" in path]
+    assert openshift.unknown == []

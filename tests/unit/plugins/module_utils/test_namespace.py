@@ -35,8 +35,17 @@ class Api:
             raise ApiError(f"answered {answer}", answer, "no")
         return answer
 
+    def find_visible(self, path: str, **query: str) -> t.Any:
+        return None if self.answers.get(path) == 403 else self.find(path, **query)
+
     def items(self, path: str, **_query: str) -> list[JSON]:
         return t.cast("list[JSON]", self.answers.get(path, []))
+
+    def visible_items(self, path: str, **query: str) -> list[JSON] | None:
+        return None if self.answers.get(path) == 403 else self.items(path, **query)
+
+    def may(self, _namespace: str, _group: str, resource: str, verb: str) -> bool:
+        return bool(self.answers.get(f"{verb} {resource}"))
 
     def send(self, method: str, path: str, _body: t.Any, _type: str = "", **_query: str) -> JSON:
         self.sent.append((method, path))
@@ -121,6 +130,40 @@ def test_who_may_not_look_believes_in_a_namespace_but_not_in_a_project(request_i
     assert (found is not None) == there
 
 
+API, PROJECT_PATH, NAMESPACE_PATH = _namespace.API, f"{_namespace.PROJECTS}/team", "/api/v1/namespaces/team"
+HIDDEN = {API: {}, PROJECT_PATH: 403, NAMESPACE_PATH: 403}
+
+
+def look(cluster: t.Any, status: int) -> t.Any:
+    def fail() -> t.NoReturn:
+        raise ApiError("no", status, "no")
+
+    return _namespace.look_into(cluster, "team", fail)
+
+
+def test_what_openshift_shows_nothing_of_is_not_there() -> None:
+    assert look(api(HIDDEN), 403) is None
+    assert _namespace.look_into(api(), "team", lambda: "what is there") == "what is there"
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({API: None}, 403),  # no OpenShift
+        ({API: 403}, 403),
+        ({NAMESPACE_PATH: {}}, 403),
+        ({PROJECT_PATH: {}}, 403),
+        ({"list deployments": True}, 403),
+        ({"list secrets": True}, 403),
+        ({}, 500),
+    ],
+)
+def test_who_may_see_any_of_it_is_told_what_is_refused(change: JSON, status: int) -> None:
+    with pytest.raises(ApiError) as failed:
+        look(api({**HIDDEN, **change}), status)
+    assert failed.value.status == status
+
+
 def test_a_project_of_somebody_else_is_named_as_such() -> None:
     wanted = replace(WANTED, request=True)
     cluster = api({f"POST {_namespace.REQUESTS}": 409})
@@ -160,3 +203,60 @@ def test_only_a_namespace_of_ours_alone_goes(wanted: Wanted, namespace: JSON, ob
     found = _namespace.why_keep(cluster, wanted, namespace)
     assert why in found
     assert bool(found) == bool(why)
+
+
+MADE = {"creationTimestamp": "2026-01-01T10:00:00Z"}
+WITH_IT, LATER = {"creationTimestamp": "2026-01-01T10:01:00Z"}, {"creationTimestamp": "2026-01-01T10:01:01Z"}
+BUNDLE = {"data": {"ca-bundle.crt": "PEM"}}
+TRUSTED = {"labels": {"config.openshift.io/inject-trusted-cabundle": "true"}}
+SERVED = {"annotations": {"service.beta.openshift.io/inject-cabundle": "true"}}
+OF_IMAGE = {"labels": {"app.kubernetes.io/managed-by": "daskops", "app.kubernetes.io/component": "image"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "metadata", "more", "kept"),
+    [
+        ("networkpolicies", WITH_IT, {}, False),
+        ("networkpolicies", LATER, {}, True),
+        ("networkpolicies", {}, {}, True),  # nobody knows when
+        ("serviceaccounts", WITH_IT, {}, False),
+        ("serviceaccounts", LATER, {}, True),
+        ("serviceaccounts", {**LATER, "name": "pipeline"}, {}, False),
+        ("configmaps", WITH_IT, BUNDLE, False),
+        ("configmaps", LATER, BUNDLE, True),
+        ("configmaps", {**LATER, **TRUSTED}, BUNDLE, False),
+        ("configmaps", {**LATER, **SERVED}, {"data": {"service-ca.crt": "PEM"}}, False),
+        ("configmaps", {**LATER, "labels": {"config.openshift.io/inject-trusted-cabundle": "false"}}, BUNDLE, True),
+        # What may be somebody's work or data, however soon it was there.
+        ("configmaps", WITH_IT, {}, True),
+        ("configmaps", WITH_IT, {"data": {"settings": ""}}, True),
+        ("configmaps", WITH_IT, {"data": {"tls.crt": "PEM", "tls.pem": "PEM"}}, True),  # a key may be in it
+        ("configmaps", {**WITH_IT, **TRUSTED}, {"data": {"ca-bundle.crt": "PEM", "settings": ""}}, True),
+        ("configmaps", {**WITH_IT, **TRUSTED}, {**BUNDLE, "binaryData": {"model": ""}}, True),
+        ("secrets", WITH_IT, {"type": "Opaque"}, True),
+        ("secrets", WITH_IT, {"type": "kubernetes.io/dockerconfigjson"}, True),
+        ("persistentvolumeclaims", WITH_IT, {}, True),
+        ("pods", WITH_IT, {}, True),
+        ("pods", {**WITH_IT, "ownerReferences": [{"kind": "Job"}]}, {}, True),
+        ("services", WITH_IT, {}, True),
+        ("deployments", WITH_IT, {}, True),
+        ("deployments", {**WITH_IT, "name": "builder"}, {}, True),
+        ("cronjobs", WITH_IT, {}, True),
+        ("buildconfigs", WITH_IT, {}, True),
+        ("imagestreams", WITH_IT, {}, True),
+        ("imagestreams", {**LATER, **OF_IMAGE}, {}, False),
+        ("pipelines", LATER, {}, True),
+    ],
+)
+def test_what_keeps_a_namespace(path: str, metadata: JSON, more: JSON, kept: bool) -> None:
+    kind = next(kind for kind in _namespace._FOREIGN if kind.plural == path)
+    item = {"metadata": {"name": "some", **metadata}, **more}
+    cluster = api({WANTED.instance.path(path, group_version=kind.group_version): [item]})
+    found = _namespace.why_keep(cluster, WANTED, {"metadata": {**MARKED["metadata"], **MADE}})
+    name = item["metadata"]["name"]
+    assert found == (f"namespace team has objects of others, such as {kind.kind}/{name}" if kept else "")
+
+
+def test_what_the_user_may_not_see_of_optional_kinds_keeps_nothing() -> None:
+    cluster = api({"/apis/batch/v1/namespaces/team/cronjobs": 403})
+    assert _namespace.why_keep(cluster, WANTED, {"metadata": {**MARKED["metadata"], **MADE}}) == ""
