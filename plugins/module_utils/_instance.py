@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
 FIELD_MANAGER = "daskops"
 
@@ -30,7 +31,12 @@ class Instance:
     @property
     def selector(self) -> str:
         """Label selector of everything that belongs to the deployment."""
-        return f"app.kubernetes.io/instance={self.name},app.kubernetes.io/managed-by=daskops"
+        return ",".join(f"{key}={value}" for key, value in self._own_labels.items())
+
+    def owns(self, item: dict[str, t.Any]) -> bool:
+        """Whether an object belongs to the deployment, as the selector says."""
+        labels = item["metadata"].get("labels") or {}
+        return all(labels.get(key) == value for key, value in self._own_labels.items())
 
     def labels(self, component: str) -> dict[str, str]:
         """Labels of an object; the role's templates set the same ones."""
@@ -40,6 +46,10 @@ class Instance:
             "app.kubernetes.io/component": component,
             "app.kubernetes.io/managed-by": "daskops",
         }
+
+    @property
+    def _own_labels(self) -> dict[str, str]:
+        return {"app.kubernetes.io/instance": self.name, "app.kubernetes.io/managed-by": "daskops"}
 
     def path(self, plural: str, name: str = "", group_version: str = "") -> str:
         """Path of a namespaced object or, without a name, of its kind's list; C(group_version) such as C(apps/v1)."""

@@ -287,12 +287,11 @@ def why_keep(cluster: Cluster, wanted: Wanted, namespace: JSON) -> str:
     marked = all(labels.get(key) == made[key] for key in made if key != _pod_security.ENFORCE)
     if not (annotations.get(DESCRIPTION) == wanted.description if wanted.request else marked):
         return f"namespace {instance.namespace} was not made for {instance}"
-    selector = f"app.kubernetes.io/instance!={instance.name}"
     for kind in _FOREIGN:
         path = instance.path(kind.plural, group_version=kind.group_version)
         list_all = cluster.visible_items if kind.optional else cluster.items
-        for item in list_all(path, labelSelector=selector) or []:
-            if not _is_nobodys(kind.kind, item, namespace):
+        for item in list_all(path) or []:
+            if not instance.owns(item) and not _is_nobodys(kind.kind, item, namespace):
                 name = item["metadata"]["name"]
                 return f"namespace {instance.namespace} has objects of others, such as {kind.kind}/{name}"
     return ""

@@ -108,7 +108,8 @@ def test_a_project_that_was_made_for_something_else_is_kept(
 def test_a_project_with_objects_of_others_is_kept(project: Runner, client: Clients, api_server: ApiServer) -> None:
     project.good()
     developer = client("developer")
-    ours = {"name": "ours", "labels": {"app.kubernetes.io/instance": "dask"}}
+    labels = {"app.kubernetes.io/instance": "dask", "app.kubernetes.io/managed-by": "daskops"}
+    ours = {"name": "ours", "labels": labels}
     for metadata in (ours, {"name": "theirs"}):
         assert developer.post(CONFIG_MAPS, {"metadata": metadata}).status_code == 201
     result = project.good(state="absent")

@@ -210,6 +210,7 @@ WITH_IT, LATER = {"creationTimestamp": "2026-01-01T10:01:00Z"}, {"creationTimest
 BUNDLE = {"data": {"ca-bundle.crt": "PEM"}}
 TRUSTED = {"labels": {"config.openshift.io/inject-trusted-cabundle": "true"}}
 SERVED = {"annotations": {"service.beta.openshift.io/inject-cabundle": "true"}}
+OURS = WANTED.instance.labels("notebook")
 OF_IMAGE = {"labels": {"app.kubernetes.io/managed-by": "daskops", "app.kubernetes.io/component": "image"}}
 
 
@@ -236,6 +237,9 @@ OF_IMAGE = {"labels": {"app.kubernetes.io/managed-by": "daskops", "app.kubernete
         ("secrets", WITH_IT, {"type": "Opaque"}, True),
         ("secrets", WITH_IT, {"type": "kubernetes.io/dockerconfigjson"}, True),
         ("persistentvolumeclaims", WITH_IT, {}, True),
+        ("persistentvolumeclaims", {"labels": {**OURS, "app.kubernetes.io/managed-by": "Helm"}}, {}, True),
+        ("persistentvolumeclaims", {"labels": {**OURS, "app.kubernetes.io/instance": "other"}}, {}, True),
+        ("persistentvolumeclaims", {"labels": OURS}, {}, False),
         ("pods", WITH_IT, {}, True),
         ("pods", {**WITH_IT, "ownerReferences": [{"kind": "Job"}]}, {}, True),
         ("services", WITH_IT, {}, True),
