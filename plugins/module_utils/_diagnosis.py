@@ -35,6 +35,8 @@ _REFUSED_ROUTE_GRACE = 5.0
 _UNSEEN_ROUTE_GRACE = 30.0
 # A node that is being added: cluster autoscalers give up after 15 minutes by default.
 _SCALE_UP_GRACE = 900.0
+# Why a pod has failed for its node's sake; those that a node does not admit have other reasons, and come again.
+_DISRUPTIONS = ("Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,8 +182,18 @@ def _current(seen: Observation) -> list[JSON]:
         if (_owner(replica_set, "name"), (replica_set["metadata"].get("annotations") or {}).get(revision)) in present
     }
     return [
-        pod for pod in seen.pods if "deletionTimestamp" not in pod["metadata"] and _owner(pod, "uid") in replica_sets
+        pod
+        for pod in seen.pods
+        if "deletionTimestamp" not in pod["metadata"] and not _disrupted(pod) and _owner(pod, "uid") in replica_sets
     ]
+
+
+def _disrupted(pod: JSON) -> bool:
+    """Whether it was evicted or preempted, or its node went: it stays for a while, beside the pod that replaces it."""
+    status = pod.get("status", {})
+    if status.get("phase") != "Failed":
+        return False
+    return status.get("reason") in _DISRUPTIONS or _condition(pod, "DisruptionTarget")
 
 
 def _owner(item: JSON, key: str) -> str:
@@ -210,13 +222,17 @@ def _findings(want: Want, seen: Observation) -> t.Iterator[Finding]:
     for route in seen.routes:
         yield from _of_route(route)
     names = {name for members in _registered(seen).values() for name in members}
-    scheduler_ready = any(_component(pod) == "scheduler" and _condition(pod, "Ready") for pod in _current(seen))
+    scheduler = next((pod for pod in _current(seen) if _component(pod) == "scheduler"), {})
+    scheduler_ready = _condition(scheduler, "Ready")
     for pod in _current(seen):
         if not pod["spec"].get("nodeName"):
             if not (stuck_claims and _component(pod) == "notebook"):
                 yield from _of_unscheduled(pod, seen.events, want.unschedulable_grace, ending)
             continue
-        yield from _of_containers(pod, seen.logs)
+        # What a pod has been through is past if it serves, or did until the scheduler went.
+        serves = _condition(pod, "Ready") or _name(pod) in names
+        if not serves and not (_component(pod) == "worker" and _older(pod, scheduler)):
+            yield from _of_containers(pod, seen.logs)
         yield from _of_mounts(pod, seen.events)
         if _component(pod) == "worker" and _name(pod) not in names and scheduler_ready:
             yield from _of_unregistered(pod, seen.logs.get(_name(pod), []))
@@ -399,6 +415,8 @@ def _routes_in_words(seen: Observation) -> str:
 def _state(pod: JSON) -> str:
     if "deletionTimestamp" in pod["metadata"]:
         return "ending"
+    if pod.get("status", {}).get("phase") == "Failed":
+        return f"failed ({pod['status'].get('reason') or 'for no given reason'})"
     if not pod["spec"].get("nodeName"):
         return "without a node"
     for container in _containers(pod):
@@ -427,6 +445,20 @@ def _containers(pod: JSON) -> list[JSON]:
 def _condition(pod: JSON, kind: str) -> bool:
     conditions = pod.get("status", {}).get("conditions") or []
     return any(c["type"] == kind and c["status"] == "True" for c in conditions)
+
+
+def _older(pod: JSON, other: JSON) -> bool:
+    """Whether a pod's containers all run, and have since before the other's did."""
+    mine, others = _running_since(pod), _running_since(other)
+    return bool(mine) and (not others or mine < others)
+
+
+def _running_since(pod: JSON) -> str:
+    starts = [
+        c.get("state", {}).get("running", {}).get("startedAt", "")
+        for c in pod.get("status", {}).get("containerStatuses") or []
+    ]
+    return max(starts) if all(starts) and starts else ""
 
 
 def _component(item: JSON) -> str:
