@@ -33,6 +33,8 @@ _CONNECT_GRACE = 8.0
 _REFUSED_ROUTE_GRACE = 5.0
 # A router that starts lists all Routes first.
 _UNSEEN_ROUTE_GRACE = 30.0
+# A connection to the scheduler that breaks is made again; one that cannot be made stays so.
+_PORT_FORWARD_GRACE = 15.0
 # A node that is being added: cluster autoscalers give up after 15 minutes by default.
 _SCALE_UP_GRACE = 900.0
 # Why a pod has failed for its node's sake; those that a node does not admit have other reasons, and come again.
@@ -56,7 +58,10 @@ class Want:
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
-    """What was seen at one time; lists are of objects as the API server gives them."""
+    """What was seen at one time; lists are of objects as the API server gives them.
+
+    ``unanswered``: why a scheduler whose pod is ready has given no status.
+    """
 
     status: Status | None = None
     deployments: tuple[JSON, ...] = ()
@@ -66,6 +71,7 @@ class Observation:
     routes: tuple[JSON, ...] = ()
     events: tuple[JSON, ...] = ()
     logs: t.Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
+    unanswered: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,6 +230,8 @@ def _findings(want: Want, seen: Observation) -> t.Iterator[Finding]:
     names = {name for members in _registered(seen).values() for name in members}
     scheduler = next((pod for pod in _current(seen) if _component(pod) == "scheduler"), {})
     scheduler_ready = _condition(scheduler, "Ready")
+    if seen.unanswered and scheduler_ready:
+        yield _of_port_forward(scheduler, seen.unanswered)
     for pod in _current(seen):
         if not pod["spec"].get("nodeName"):
             if not (stuck_claims and _component(pod) == "notebook"):
@@ -234,7 +242,7 @@ def _findings(want: Want, seen: Observation) -> t.Iterator[Finding]:
         if not serves and not (_component(pod) == "worker" and _older(pod, scheduler)):
             yield from _of_containers(pod, seen.logs)
         yield from _of_mounts(pod, seen.events)
-        if _component(pod) == "worker" and _name(pod) not in names and scheduler_ready:
+        if _component(pod) == "worker" and _name(pod) not in names and scheduler_ready and seen.status:
             yield from _of_unregistered(pod, seen.logs.get(_name(pod), []))
     if seen.status and seen.status.mismatches and not want.allow_version_mismatch:
         yield _of_versions(seen.status)
@@ -381,6 +389,15 @@ def _of_unregistered(pod: JSON, log: list[str]) -> t.Iterator[Finding]:
                 1.0,
             )
             return
+
+
+def _of_port_forward(scheduler: JSON, why: str) -> Finding:
+    return Finding(
+        _pod(scheduler),
+        f"it is ready but cannot be asked: {why}",
+        "let web sockets through to pods/portforward, or grant the right to it",
+        _PORT_FORWARD_GRACE,
+    )
 
 
 def _of_versions(status: Status) -> Finding:

@@ -58,7 +58,10 @@ def wait(want: Want, observer: Observer, where: str, timeout: float, progress: P
         now = time.monotonic()
         try:
             seen = observer.observe()
-            outage = None
+            if outage is not None:
+                # What was found before is not known to have lasted meanwhile.
+                first_seen = {key: since + now - outage for key, since in first_seen.items()}
+                outage = None
         except Unreachable:
             outage = outage or now
             if now - outage > min(_OUTAGE_GRACE, timeout):
@@ -149,6 +152,7 @@ class ClusterObserver:
         self._stack = contextlib.ExitStack()
         self._source: _scheduler.FromTunnel | None = None
         self._pod = ""
+        self._unanswered = ""
         self._objects = Observation()
         self._has_routes = True  # until the first answer
         self._next_list = 0.0
@@ -166,7 +170,7 @@ class ClusterObserver:
         if time.monotonic() >= self._next_list:
             self._list()
         status = self._status()
-        seen = dataclasses.replace(self._objects, status=status)
+        seen = dataclasses.replace(self._objects, status=status, unanswered=self._unanswered)
         suspects = _diagnosis.suspects(seen)
         if suspects and seen.logs.keys() != {pod for pod, _previous in suspects}:
             logs = {pod: self._log(pod, previous) for pod, previous in suspects}
@@ -219,6 +223,7 @@ class ClusterObserver:
         return found
 
     def _status(self) -> _scheduler.Status | None:
+        self._unanswered = ""
         pod = _scheduler.scheduler_pod(self._objects.pods)
         if pod is None:
             return None
@@ -228,8 +233,9 @@ class ClusterObserver:
                 self._source = self._stack.enter_context(_scheduler.connect(self._cluster, self._instance, pod))
                 self._pod = pod
             return self._source.read()
-        except Unreachable:
-            # The pod may have gone since it was listed.
+        except Unreachable as error:
+            # The pod may have gone since it was listed, and the connection with it.
+            self._unanswered = error.message
             self._stack.close()
             self._source = None
             return None

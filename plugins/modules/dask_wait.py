@@ -15,7 +15,8 @@ description:
   - Fails early, with one sentence that names object, cause and remedy, on what will not heal. That is an image that
     cannot be pulled,
     an exceeded quota, a pod that no node takes, a crash loop, a lack of memory, a scheduler that workers cannot reach,
-    versions that differ, a volume claim that is not bound, a Route that the router does not admit.
+    versions that differ, a volume claim that is not bound, a Route that the router does not admit, a port-forward
+    that is not let through.
   - Reaches the scheduler by a port-forward through the API server, or at O(scheduler_url).
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:

@@ -286,6 +286,16 @@ def test_a_worker_that_has_found_the_scheduler_since_is_no_finding(seen: Observa
     assert _diagnosis.assess(Want(), replace(unregistered(seen, pod), logs={name(pod): log})).findings == ()
 
 
+def test_a_scheduler_that_is_ready_and_cannot_be_asked_is_a_finding(seen: Observation) -> None:
+    # Who is registered is not known then, and a worker that was killed once may be.
+    logs = {name(worker(seen)): ["distributed.nanny - INFO - Worker process 17 was killed by signal 9"]}
+    finding = only(replace(seen, status=None, unanswered="Cluster c: forwarding port 8787 failed: 403.", logs=logs))
+    assert finding.subject.startswith("pod dask-scheduler-")
+    assert finding.cause == "it is ready but cannot be asked: Cluster c: forwarding port 8787 failed: 403."
+    assert "pods/portforward" in finding.remedy
+    assert finding.grace == 15
+
+
 def unscheduled(seen: Observation, message: str) -> Observation:
     pod = worker(seen)
     del pod["spec"]["nodeName"]
