@@ -37,6 +37,8 @@ _UNSEEN_ROUTE_GRACE = 30.0
 _PORT_FORWARD_GRACE = 15.0
 # A node that is being added: cluster autoscalers give up after 15 minutes by default.
 _SCALE_UP_GRACE = 900.0
+# By what the cluster autoscaler and Karpenter say that one is.
+_SCALE_UP_EVENTS = ("TriggeredScaleUp", "Nominated")
 # Why a pod has failed for its node's sake; those that a node does not admit have other reasons, and come again.
 _DISRUPTIONS = ("Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated")
 
@@ -306,11 +308,13 @@ def _of_unscheduled(pod: JSON, events: t.Iterable[JSON], grace: float, ending: b
             remedies.append("set a node_selector that some node has")
         if "PersistentVolumeClaim" in message:
             remedies.append("see why the volume claim is not bound")
-        if any(event["reason"] == "TriggeredScaleUp" for event in _events_of(pod, events)):
+        if any(event["reason"] in _SCALE_UP_EVENTS for event in _events_of(pod, events)):
             grace = max(grace, _SCALE_UP_GRACE)
         elif ending:
             grace = max(grace, _TERMINATION_GRACE)
-        yield Finding(_pod(pod), f"no node takes it: {message}", ", or ".join(remedies) or "make room for it", grace)
+        remedy = ", or ".join(remedies) or "make room for it"
+        remedy += "; if nodes come by themselves, raise dask_unschedulable_grace"
+        yield Finding(_pod(pod), f"no node takes it: {message}", remedy, grace)
 
 
 def _of_containers(pod: JSON, logs: t.Mapping[str, list[str]]) -> t.Iterator[Finding]:

@@ -142,7 +142,7 @@ diagnosis:
   sample:
     subject: pod dask-worker-gpu-7d4b9c-x2x7p
     cause: 'no node takes it: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'
-    remedy: add nodes or ask for less
+    remedy: add nodes or ask for less; if nodes come by themselves, raise dask_unschedulable_grace
 """
 
 import typing as t

@@ -316,6 +316,7 @@ def unscheduled(seen: Observation, message: str) -> Observation:
 def test_a_pod_without_a_node(seen: Observation, message: str, remedy: str) -> None:
     finding = only(unscheduled(seen, message))
     assert remedy in finding.remedy
+    assert finding.remedy.endswith("; if nodes come by themselves, raise dask_unschedulable_grace")
     assert "preemption" not in finding.cause
     assert finding.grace == 5
 
@@ -323,6 +324,17 @@ def test_a_pod_without_a_node(seen: Observation, message: str, remedy: str) -> N
 def test_an_autoscaler_that_adds_a_node_is_given_time(seen: Observation) -> None:
     seen = unscheduled(seen, "0/3 nodes are available: 3 Insufficient cpu.")
     event = {"reason": "TriggeredScaleUp", "involvedObject": {"uid": worker(seen)["metadata"]["uid"]}, "message": ""}
+    assert only(replace(seen, events=(event,))).grace == 900
+
+
+def test_so_is_karpenter(seen: Observation) -> None:
+    seen = unscheduled(seen, "0/3 nodes are available: 3 Insufficient cpu.")
+    event = {
+        "reason": "Nominated",
+        "message": "Pod should schedule on: nodeclaim/default-x2x7p",
+        "source": {"component": "karpenter"},
+        "involvedObject": {"uid": worker(seen)["metadata"]["uid"]},
+    }
     assert only(replace(seen, events=(event,))).grace == 900
 
 
