@@ -21,7 +21,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._diagnosis impo
     Want,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import Cluster, Unreachable
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
 
 if t.TYPE_CHECKING:
     from types import TracebackType
@@ -35,6 +35,8 @@ JSON = dict[str, t.Any]
 _STATUS_PAUSE = 0.1
 # How long an API server may be away in the middle of a wait (a control plane that is upgraded, say).
 _OUTAGE_GRACE = 30.0
+# What it, or a proxy before it, answers while it is busy or not all there.
+_OUTAGE_STATUSES = (429, 500, 502, 503, 504)
 
 
 class Observer(t.Protocol):
@@ -62,7 +64,9 @@ def wait(want: Want, observer: Observer, where: str, timeout: float, progress: P
                 # What was found before is not known to have lasted meanwhile.
                 first_seen = {key: since + now - outage for key, since in first_seen.items()}
                 outage = None
-        except Unreachable:
+        except (Unreachable, ApiError) as error:
+            if isinstance(error, ApiError) and error.status not in _OUTAGE_STATUSES:
+                raise
             outage = outage or now
             if now - outage > min(_OUTAGE_GRACE, timeout):
                 raise

@@ -108,22 +108,36 @@ def test_the_timeout_says_how_far_it_was(clock: Clock) -> None:
     assert 1060 < clock.now < 1061
 
 
-def test_an_api_server_that_is_away_for_a_while_is_waited_for(clock: Clock) -> None:
+AWAY = [Unreachable("away"), *(ApiError("away", status, "away") for status in (429, 500, 502, 503, 504))]
+
+
+@pytest.mark.parametrize("error", AWAY)
+def test_an_api_server_that_is_away_for_a_while_is_waited_for(clock: Clock, error: DaskopsError) -> None:
     def show(now: float) -> Observation:
         if 2 < now < 20:
-            raise Unreachable("away")
+            raise error
         return registered(2 if now > 21 else 1)
 
     assert run(clock, show)["registered"] == 2
 
 
-def test_an_api_server_that_stays_away_is_said(clock: Clock) -> None:
+@pytest.mark.parametrize("error", AWAY)
+def test_an_api_server_that_stays_away_is_said(clock: Clock, error: DaskopsError) -> None:
     def show(_now: float) -> Observation:
-        raise Unreachable("away")
+        raise error
 
-    with pytest.raises(Unreachable, match="away"):
+    with pytest.raises(type(error), match="away"):
         run(clock, show)
     assert 1030 < clock.now < 1032
+
+
+def test_one_that_refuses_is_not_asked_again(clock: Clock) -> None:
+    def show(_now: float) -> Observation:
+        raise ApiError("forbidden", 403, "forbidden")
+
+    with pytest.raises(ApiError, match="forbidden"):
+        run(clock, show)
+    assert clock.now == 1000
 
 
 def unanswered() -> Observation:
