@@ -33,8 +33,14 @@ _CONNECT_GRACE = 8.0
 _REFUSED_ROUTE_GRACE = 5.0
 # A router that starts lists all Routes first.
 _UNSEEN_ROUTE_GRACE = 30.0
+# A connection to the scheduler that breaks is made again; one that cannot be made stays so.
+_PORT_FORWARD_GRACE = 15.0
 # A node that is being added: cluster autoscalers give up after 15 minutes by default.
 _SCALE_UP_GRACE = 900.0
+# By what the cluster autoscaler and Karpenter say that one is.
+_SCALE_UP_EVENTS = ("TriggeredScaleUp", "Nominated")
+# Why a pod has failed for its node's sake; those that a node does not admit have other reasons, and come again.
+_DISRUPTIONS = ("Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +60,10 @@ class Want:
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
-    """What was seen at one time; lists are of objects as the API server gives them."""
+    """What was seen at one time; lists are of objects as the API server gives them.
+
+    ``unanswered``: why a scheduler whose pod is ready has given no status.
+    """
 
     status: Status | None = None
     deployments: tuple[JSON, ...] = ()
@@ -64,6 +73,7 @@ class Observation:
     routes: tuple[JSON, ...] = ()
     events: tuple[JSON, ...] = ()
     logs: t.Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
+    unanswered: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,8 +190,18 @@ def _current(seen: Observation) -> list[JSON]:
         if (_owner(replica_set, "name"), (replica_set["metadata"].get("annotations") or {}).get(revision)) in present
     }
     return [
-        pod for pod in seen.pods if "deletionTimestamp" not in pod["metadata"] and _owner(pod, "uid") in replica_sets
+        pod
+        for pod in seen.pods
+        if "deletionTimestamp" not in pod["metadata"] and not _disrupted(pod) and _owner(pod, "uid") in replica_sets
     ]
+
+
+def _disrupted(pod: JSON) -> bool:
+    """Whether it was evicted or preempted, or its node went: it stays for a while, beside the pod that replaces it."""
+    status = pod.get("status", {})
+    if status.get("phase") != "Failed":
+        return False
+    return status.get("reason") in _DISRUPTIONS or _condition(pod, "DisruptionTarget")
 
 
 def _owner(item: JSON, key: str) -> str:
@@ -210,15 +230,21 @@ def _findings(want: Want, seen: Observation) -> t.Iterator[Finding]:
     for route in seen.routes:
         yield from _of_route(route)
     names = {name for members in _registered(seen).values() for name in members}
-    scheduler_ready = any(_component(pod) == "scheduler" and _condition(pod, "Ready") for pod in _current(seen))
+    scheduler = next((pod for pod in _current(seen) if _component(pod) == "scheduler"), {})
+    scheduler_ready = _condition(scheduler, "Ready")
+    if seen.unanswered and scheduler_ready:
+        yield _of_port_forward(scheduler, seen.unanswered)
     for pod in _current(seen):
         if not pod["spec"].get("nodeName"):
             if not (stuck_claims and _component(pod) == "notebook"):
                 yield from _of_unscheduled(pod, seen.events, want.unschedulable_grace, ending)
             continue
-        yield from _of_containers(pod, seen.logs)
+        # What a pod has been through is past if it serves, or did until the scheduler went.
+        serves = _condition(pod, "Ready") or _name(pod) in names
+        if not serves and not (_component(pod) == "worker" and _older(pod, scheduler)):
+            yield from _of_containers(pod, seen.logs)
         yield from _of_mounts(pod, seen.events)
-        if _component(pod) == "worker" and _name(pod) not in names and scheduler_ready:
+        if _component(pod) == "worker" and _name(pod) not in names and scheduler_ready and seen.status:
             yield from _of_unregistered(pod, seen.logs.get(_name(pod), []))
     if seen.status and seen.status.mismatches and not want.allow_version_mismatch:
         yield _of_versions(seen.status)
@@ -282,11 +308,13 @@ def _of_unscheduled(pod: JSON, events: t.Iterable[JSON], grace: float, ending: b
             remedies.append("set a node_selector that some node has")
         if "PersistentVolumeClaim" in message:
             remedies.append("see why the volume claim is not bound")
-        if any(event["reason"] == "TriggeredScaleUp" for event in _events_of(pod, events)):
+        if any(event["reason"] in _SCALE_UP_EVENTS for event in _events_of(pod, events)):
             grace = max(grace, _SCALE_UP_GRACE)
         elif ending:
             grace = max(grace, _TERMINATION_GRACE)
-        yield Finding(_pod(pod), f"no node takes it: {message}", ", or ".join(remedies) or "make room for it", grace)
+        remedy = ", or ".join(remedies) or "make room for it"
+        remedy += "; if nodes come by themselves, raise dask_unschedulable_grace"
+        yield Finding(_pod(pod), f"no node takes it: {message}", remedy, grace)
 
 
 def _of_containers(pod: JSON, logs: t.Mapping[str, list[str]]) -> t.Iterator[Finding]:
@@ -367,6 +395,15 @@ def _of_unregistered(pod: JSON, log: list[str]) -> t.Iterator[Finding]:
             return
 
 
+def _of_port_forward(scheduler: JSON, why: str) -> Finding:
+    return Finding(
+        _pod(scheduler),
+        f"it is ready but cannot be asked: {why}",
+        "let web sockets through to pods/portforward, or grant the right to it",
+        _PORT_FORWARD_GRACE,
+    )
+
+
 def _of_versions(status: Status) -> Finding:
     worker, found = next(iter(status.mismatches.items()))
     differences = ", ".join(
@@ -399,6 +436,8 @@ def _routes_in_words(seen: Observation) -> str:
 def _state(pod: JSON) -> str:
     if "deletionTimestamp" in pod["metadata"]:
         return "ending"
+    if pod.get("status", {}).get("phase") == "Failed":
+        return f"failed ({pod['status'].get('reason') or 'for no given reason'})"
     if not pod["spec"].get("nodeName"):
         return "without a node"
     for container in _containers(pod):
@@ -427,6 +466,20 @@ def _containers(pod: JSON) -> list[JSON]:
 def _condition(pod: JSON, kind: str) -> bool:
     conditions = pod.get("status", {}).get("conditions") or []
     return any(c["type"] == kind and c["status"] == "True" for c in conditions)
+
+
+def _older(pod: JSON, other: JSON) -> bool:
+    """Whether a pod's containers all run, and have since before the other's did."""
+    mine, others = _running_since(pod), _running_since(other)
+    return bool(mine) and (not others or mine < others)
+
+
+def _running_since(pod: JSON) -> str:
+    starts = [
+        c.get("state", {}).get("running", {}).get("startedAt", "")
+        for c in pod.get("status", {}).get("containerStatuses") or []
+    ]
+    return max(starts) if all(starts) and starts else ""
 
 
 def _component(item: JSON) -> str:

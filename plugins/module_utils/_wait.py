@@ -21,7 +21,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._diagnosis impo
     Want,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import Cluster, Unreachable
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
 
 if t.TYPE_CHECKING:
     from types import TracebackType
@@ -35,6 +35,8 @@ JSON = dict[str, t.Any]
 _STATUS_PAUSE = 0.1
 # How long an API server may be away in the middle of a wait (a control plane that is upgraded, say).
 _OUTAGE_GRACE = 30.0
+# What it, or a proxy before it, answers while it is busy or not all there.
+_OUTAGE_STATUSES = (429, 500, 502, 503, 504)
 
 
 class Observer(t.Protocol):
@@ -58,8 +60,13 @@ def wait(want: Want, observer: Observer, where: str, timeout: float, progress: P
         now = time.monotonic()
         try:
             seen = observer.observe()
-            outage = None
-        except Unreachable:
+            if outage is not None:
+                # What was found before is not known to have lasted meanwhile.
+                first_seen = {key: since + now - outage for key, since in first_seen.items()}
+                outage = None
+        except (Unreachable, ApiError) as error:
+            if isinstance(error, ApiError) and error.status not in _OUTAGE_STATUSES:
+                raise
             outage = outage or now
             if now - outage > min(_OUTAGE_GRACE, timeout):
                 raise
@@ -149,6 +156,7 @@ class ClusterObserver:
         self._stack = contextlib.ExitStack()
         self._source: _scheduler.FromTunnel | None = None
         self._pod = ""
+        self._unanswered = ""
         self._objects = Observation()
         self._has_routes = True  # until the first answer
         self._next_list = 0.0
@@ -166,7 +174,7 @@ class ClusterObserver:
         if time.monotonic() >= self._next_list:
             self._list()
         status = self._status()
-        seen = dataclasses.replace(self._objects, status=status)
+        seen = dataclasses.replace(self._objects, status=status, unanswered=self._unanswered)
         suspects = _diagnosis.suspects(seen)
         if suspects and seen.logs.keys() != {pod for pod, _previous in suspects}:
             logs = {pod: self._log(pod, previous) for pod, previous in suspects}
@@ -219,6 +227,7 @@ class ClusterObserver:
         return found
 
     def _status(self) -> _scheduler.Status | None:
+        self._unanswered = ""
         pod = _scheduler.scheduler_pod(self._objects.pods)
         if pod is None:
             return None
@@ -228,8 +237,9 @@ class ClusterObserver:
                 self._source = self._stack.enter_context(_scheduler.connect(self._cluster, self._instance, pod))
                 self._pod = pod
             return self._source.read()
-        except Unreachable:
-            # The pod may have gone since it was listed.
+        except Unreachable as error:
+            # The pod may have gone since it was listed, and the connection with it.
+            self._unanswered = error.message
             self._stack.close()
             self._source = None
             return None

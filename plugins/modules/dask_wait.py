@@ -15,7 +15,8 @@ description:
   - Fails early, with one sentence that names object, cause and remedy, on what will not heal. That is an image that
     cannot be pulled,
     an exceeded quota, a pod that no node takes, a crash loop, a lack of memory, a scheduler that workers cannot reach,
-    versions that differ, a volume claim that is not bound, a Route that the router does not admit.
+    versions that differ, a volume claim that is not bound, a Route that the router does not admit, a port-forward
+    that is not let through.
   - Reaches the scheduler by a port-forward through the API server, or at O(scheduler_url).
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:
@@ -141,7 +142,7 @@ diagnosis:
   sample:
     subject: pod dask-worker-gpu-7d4b9c-x2x7p
     cause: 'no node takes it: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'
-    remedy: add nodes or ask for less
+    remedy: add nodes or ask for less; if nodes come by themselves, raise dask_unschedulable_grace
 """
 
 import typing as t

@@ -302,6 +302,7 @@ def test_the_roles_hand_over_a_target(kind_cluster: Module, directory: Path) -> 
         "exposure": ["port_forward"],
         "node_ports": {},
         "security": {"pod_security": "restricted", "arbitrary_uid": False},
+        "autoscaled": False,
         "default_storage_class": "standard",
     }
     # What the role kind says without looking.

@@ -53,6 +53,25 @@ def test_a_workers_name_tells_its_group(name: str, group: str) -> None:
     assert runtime("routes").group_of(name) == group
 
 
+@pytest.mark.parametrize(
+    ("deployment", "group"),
+    [
+        ("dask", "default"),
+        ("dask", "worker-big"),
+        ("dask", "a-worker-b"),
+        ("a-worker-b", "c"),
+        ("a-scheduler-b", "worker-c"),
+    ],
+)
+def test_the_scheduler_knows_what_the_name_of_a_workers_group_begins_after(
+    monkeypatch: pytest.MonkeyPatch, deployment: str, group: str
+) -> None:
+    monkeypatch.setenv("POD_NAME", f"{deployment}-scheduler-67478b89bb-nfcqv")
+    assert runtime("routes").group_of(f"{deployment}-worker-{group}-6b7d9c5f8-x2x7p") == group
+    # One from elsewhere.
+    assert runtime("routes").group_of("other-worker-d-6b7d9c5f8-x2x7p") == "d"
+
+
 def test_the_status_route_says_what_is_registered() -> None:
     routes = [*dask.config.get("distributed.scheduler.http.routes"), "daskops_runtime.routes"]
     with (

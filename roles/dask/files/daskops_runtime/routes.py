@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import typing as t
 from collections import Counter
 
@@ -22,7 +23,13 @@ PACKAGES = ("python", "dask", "distributed", "msgpack", "cloudpickle", "tornado"
 
 def group_of(name: str) -> str:
     """The group in a worker's name, a Deployment's pod name: ``<deployment>-worker-<group>-<hash>-<suffix>``."""
-    _deployment, mark, group = name.rsplit("-", 2)[0].rpartition("-worker-")
+    owner = name.rsplit("-", 2)[0]
+    # Deployments and groups may have the mark in their names, too: what is meant only the scheduler's own tells.
+    deployment, in_pod, _suffix = os.environ.get("POD_NAME", "").rpartition("-scheduler-")
+    prefix = f"{deployment}-worker-"
+    if in_pod and owner.startswith(prefix):
+        return owner.removeprefix(prefix)
+    _deployment, mark, group = owner.rpartition("-worker-")
     return group if mark else ""
 
 

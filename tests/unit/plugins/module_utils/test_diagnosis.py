@@ -59,6 +59,10 @@ def worker(seen: Observation) -> JSON:
     return next(pod for pod in seen.pods if "-worker-" in name(pod))
 
 
+def unready(pod: JSON) -> None:
+    next(c for c in pod["status"]["conditions"] if c["type"] == "Ready")["status"] = "False"
+
+
 def unregistered(seen: Observation, pod: JSON) -> Observation:
     assert seen.status is not None
     return replace(seen, status=status(*(n for n in seen.status.groups["default"] if n != name(pod))))
@@ -138,6 +142,9 @@ def test_what_is_wrong_with_a_pod_that_goes_is_nothing(seen: Observation) -> Non
     assert _diagnosis.assess(Want(), seen).findings == ()
 
 
+OOM_KILLED = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+
+
 def waiting(reason: str, message: str = "") -> JSON:
     return {"waiting": {"reason": reason, "message": message}}
 
@@ -162,6 +169,7 @@ def waiting(reason: str, message: str = "") -> JSON:
 def test_containers_that_cannot_start(seen: Observation, state: JSON, cause: str, remedy: str) -> None:
     pod = worker(seen)
     pod["status"]["containerStatuses"][0]["state"] = state
+    unready(pod)
     finding = only(unregistered(seen, pod))
     assert cause in finding.cause
     assert remedy in finding.remedy
@@ -171,6 +179,7 @@ def test_a_crash_loop_shows_the_end_of_the_log(seen: Observation) -> None:
     pod = worker(seen)
     container = pod["status"]["containerStatuses"][0]
     container.update(state=waiting("CrashLoopBackOff"), lastState={"terminated": {"exitCode": 2}}, restartCount=3)
+    unready(pod)
     seen = unregistered(seen, pod)
     assert _diagnosis.suspects(seen) == [(name(pod), True)]
     finding = only(replace(seen, logs={name(pod): ["Usage: dask worker", "", "Error: No such option: --x", ""]}))
@@ -179,12 +188,79 @@ def test_a_crash_loop_shows_the_end_of_the_log(seen: Observation) -> None:
     assert finding.grace == 0
 
 
-@pytest.mark.parametrize("where", ["state", "lastState"])
-def test_an_oom_kill_names_the_limit(seen: Observation, where: str) -> None:
+@pytest.mark.parametrize(
+    "states",
+    [{"state": OOM_KILLED}, {"state": {"running": {"startedAt": "2026-11-24T21:04:30Z"}}, "lastState": OOM_KILLED}],
+)
+def test_an_oom_kill_names_the_limit(seen: Observation, states: JSON) -> None:
     pod = worker(seen)
-    pod["status"]["containerStatuses"][0][where] = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    pod["status"]["containerStatuses"][0].update(states)
+    unready(pod)
     finding = only(unregistered(seen, pod))
     assert finding.cause == "it was killed for using more memory than its limit of 2Gi"
+    assert finding.grace == 0
+
+
+def test_an_oom_loop_is_one_while_kubernetes_backs_off(seen: Observation) -> None:
+    pod = worker(seen)
+    pod["status"]["containerStatuses"][0].update(state=waiting("CrashLoopBackOff"), lastState=OOM_KILLED)
+    unready(pod)
+    assert "more memory than its limit of 2Gi" in only(unregistered(seen, pod)).cause
+
+
+def test_an_oom_kill_of_a_pod_that_is_ready_again_is_past(seen: Observation) -> None:
+    for pod in seen.pods:
+        pod["status"]["containerStatuses"][0]["lastState"] = OOM_KILLED
+    # Another one is still missing.
+    assert _diagnosis.assess(Want(groups={"default": 4}), seen).findings == ()
+    assert _diagnosis.assess(Want(), unregistered(seen, worker(seen))).findings == ()
+    # Registered before its probe has noticed it.
+    unready(worker(seen))
+    assert _diagnosis.assess(Want(groups={"default": 4}), seen).findings == ()
+
+
+def test_an_oom_kill_from_before_the_schedulers_restart_is_past(seen: Observation) -> None:
+    pod = worker(seen)
+    pod["status"]["containerStatuses"][0].update(
+        state={"running": {"startedAt": "2026-11-20T12:00:00Z"}}, lastState=OOM_KILLED
+    )
+    unready(pod)
+    scheduler = next(pod for pod in seen.pods if "-scheduler-" in name(pod))["status"]["containerStatuses"][0]
+    for state in (waiting("ContainerCreating"), {"running": {"startedAt": "2026-11-24T12:00:00Z"}}):
+        scheduler["state"] = state
+        assert _diagnosis.assess(Want(), unregistered(seen, pod)).findings == ()
+    scheduler["state"] = {"running": {"startedAt": "2026-11-20T11:59:58Z"}}
+    assert "more memory than its limit" in only(unregistered(seen, pod)).cause
+
+
+def failed(seen: Observation, reason: str) -> Observation:
+    """With another pod of a worker, that has failed, beside the one that replaces it."""
+    pod = copy.deepcopy(worker(seen))
+    pod["metadata"].update(name=f"{name(pod)}-failed", uid="failed")
+    pod["status"] = {"phase": "Failed", "reason": reason, "message": "The reason's sentence."}
+    return replace(seen, pods=(*seen.pods, pod))
+
+
+@pytest.mark.parametrize("reason", ["Evicted", "Preempting", "Terminated", "NodeShutdown", "NodeLost", "Shutdown"])
+def test_a_failed_pod_that_is_replaced_is_no_finding(seen: Observation, reason: str) -> None:
+    assessment = _diagnosis.assess(Want(groups={"default": 4}), failed(seen, reason))
+    assert assessment.findings == ()
+    assert assessment.progress == f"3 of 4 workers are registered; 1 pod failed ({reason})"
+
+
+def test_a_failed_pod_whose_disruption_has_no_reason_is_none_either(seen: Observation) -> None:
+    seen = failed(seen, "")
+    seen.pods[-1]["status"]["conditions"] = [
+        {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
+    ]
+    assert _diagnosis.assess(Want(groups={"default": 4}), seen).findings == ()
+
+
+@pytest.mark.parametrize("reason", ["OutOfcpu", "UnexpectedAdmissionError", "NodeAffinity", "NodeSelectorMismatching"])
+def test_a_pod_that_a_node_does_not_admit_is_a_finding(seen: Observation, reason: str) -> None:
+    finding = only(failed(seen, reason), Want(groups={"default": 4}))
+    assert finding.cause == f"it failed: {reason}: The reason's sentence."
+    assert finding.grace == 3
 
 
 @pytest.mark.parametrize(
@@ -210,6 +286,16 @@ def test_a_worker_that_has_found_the_scheduler_since_is_no_finding(seen: Observa
     assert _diagnosis.assess(Want(), replace(unregistered(seen, pod), logs={name(pod): log})).findings == ()
 
 
+def test_a_scheduler_that_is_ready_and_cannot_be_asked_is_a_finding(seen: Observation) -> None:
+    # Who is registered is not known then, and a worker that was killed once may be.
+    logs = {name(worker(seen)): ["distributed.nanny - INFO - Worker process 17 was killed by signal 9"]}
+    finding = only(replace(seen, status=None, unanswered="Cluster c: forwarding port 8787 failed: 403.", logs=logs))
+    assert finding.subject.startswith("pod dask-scheduler-")
+    assert finding.cause == "it is ready but cannot be asked: Cluster c: forwarding port 8787 failed: 403."
+    assert "pods/portforward" in finding.remedy
+    assert finding.grace == 15
+
+
 def unscheduled(seen: Observation, message: str) -> Observation:
     pod = worker(seen)
     del pod["spec"]["nodeName"]
@@ -230,6 +316,7 @@ def unscheduled(seen: Observation, message: str) -> Observation:
 def test_a_pod_without_a_node(seen: Observation, message: str, remedy: str) -> None:
     finding = only(unscheduled(seen, message))
     assert remedy in finding.remedy
+    assert finding.remedy.endswith("; if nodes come by themselves, raise dask_unschedulable_grace")
     assert "preemption" not in finding.cause
     assert finding.grace == 5
 
@@ -237,6 +324,17 @@ def test_a_pod_without_a_node(seen: Observation, message: str, remedy: str) -> N
 def test_an_autoscaler_that_adds_a_node_is_given_time(seen: Observation) -> None:
     seen = unscheduled(seen, "0/3 nodes are available: 3 Insufficient cpu.")
     event = {"reason": "TriggeredScaleUp", "involvedObject": {"uid": worker(seen)["metadata"]["uid"]}, "message": ""}
+    assert only(replace(seen, events=(event,))).grace == 900
+
+
+def test_so_is_karpenter(seen: Observation) -> None:
+    seen = unscheduled(seen, "0/3 nodes are available: 3 Insufficient cpu.")
+    event = {
+        "reason": "Nominated",
+        "message": "Pod should schedule on: nodeclaim/default-x2x7p",
+        "source": {"component": "karpenter"},
+        "involvedObject": {"uid": worker(seen)["metadata"]["uid"]},
+    }
     assert only(replace(seen, events=(event,))).grace == 900
 
 
@@ -329,9 +427,9 @@ def test_of_two_containers_the_one_that_was_killed_names_its_limit(seen: Observa
     pod = next(pod for pod in seen.pods if "-notebook-" in name(pod))
     proxy = {"name": "oauth-proxy", "resources": {"limits": {"memory": "128Mi"}}}
     pod["spec"]["containers"].append(proxy)
-    killed = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
     crashed: JSON = {"name": "oauth-proxy", "image": "p", "restartCount": 1, "state": waiting("CrashLoopBackOff")}
-    pod["status"]["containerStatuses"].append({**crashed, "lastState": killed})
+    pod["status"]["containerStatuses"].append({**crashed, "lastState": OOM_KILLED})
+    unready(pod)
     assert "its limit of 128Mi" in only(seen).cause
     # Whose log is looked at.
     assert _diagnosis.crashing(pod) == "oauth-proxy"

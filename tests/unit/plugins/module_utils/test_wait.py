@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 import pytest
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _wait
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _scheduler, _wait
 from ansible_collections.daskops.kubernetes.plugins.module_utils._diagnosis import Observation, Want
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
@@ -107,22 +108,83 @@ def test_the_timeout_says_how_far_it_was(clock: Clock) -> None:
     assert 1060 < clock.now < 1061
 
 
-def test_an_api_server_that_is_away_for_a_while_is_waited_for(clock: Clock) -> None:
+AWAY = [Unreachable("away"), *(ApiError("away", status, "away") for status in (429, 500, 502, 503, 504))]
+
+
+@pytest.mark.parametrize("error", AWAY)
+def test_an_api_server_that_is_away_for_a_while_is_waited_for(clock: Clock, error: DaskopsError) -> None:
     def show(now: float) -> Observation:
         if 2 < now < 20:
-            raise Unreachable("away")
+            raise error
         return registered(2 if now > 21 else 1)
 
     assert run(clock, show)["registered"] == 2
 
 
-def test_an_api_server_that_stays_away_is_said(clock: Clock) -> None:
+@pytest.mark.parametrize("error", AWAY)
+def test_an_api_server_that_stays_away_is_said(clock: Clock, error: DaskopsError) -> None:
     def show(_now: float) -> Observation:
-        raise Unreachable("away")
+        raise error
 
-    with pytest.raises(Unreachable, match="away"):
+    with pytest.raises(type(error), match="away"):
         run(clock, show)
     assert 1030 < clock.now < 1032
+
+
+def test_one_that_refuses_is_not_asked_again(clock: Clock) -> None:
+    def show(_now: float) -> Observation:
+        raise ApiError("forbidden", 403, "forbidden")
+
+    with pytest.raises(ApiError, match="forbidden"):
+        run(clock, show)
+    assert clock.now == 1000
+
+
+def unanswered() -> Observation:
+    def item(name: str, owner: str, **more: t.Any) -> dict[str, t.Any]:
+        labels = {"app.kubernetes.io/component": "scheduler"}
+        owners = [{"name": owner, "uid": owner}]
+        return {"metadata": {"name": name, "uid": name, "labels": labels, "ownerReferences": owners}, **more}
+
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    deployment = item("d-scheduler", "", spec={"replicas": 1})
+    deployment["metadata"]["generation"] = 1
+    return Observation(
+        deployments=(deployment,),
+        replica_sets=(item("r", "d-scheduler"),),
+        pods=(item("d-scheduler-1", "r", spec={"nodeName": "n"}, status=status),),
+        unanswered="Cluster c: forwarding failed: 403.",
+    )
+
+
+def test_a_port_forward_that_breaks_for_a_while_is_waited_for(clock: Clock) -> None:
+    result = run(clock, lambda now: unanswered() if 2 < now < 16 or 17 < now < 31 else registered(2 if now > 31 else 1))
+    assert result["seconds"] > 31
+
+
+def test_one_that_breaks_before_the_api_server_is_away_is_too(clock: Clock) -> None:
+    def show(now: float) -> Observation:
+        if 3 < now < 25:
+            raise Unreachable("away")
+        return unanswered() if 2 < now < 28 else registered(2 if now > 28 else 1)
+
+    assert run(clock, show)["registered"] == 2
+
+
+def test_a_port_forward_that_never_works_ends_the_wait(clock: Clock) -> None:
+    with pytest.raises(DaskopsError) as caught:
+        run(clock, lambda _now: unanswered())
+    assert caught.value.message == (
+        "Dask n/d on c will not be ready: pod d-scheduler-1: it is ready but cannot be asked: "
+        "Cluster c: forwarding failed: 403; let web sockets through to pods/portforward, or grant the right to it. "
+        "(0 of 2 workers are registered)"
+    )
+    assert 1015 <= clock.now < 1016
+
+
+def test_a_timeout_before_that_names_it(clock: Clock) -> None:
+    with pytest.raises(DaskopsError, match=r"not ready after 9 s: .*d-scheduler-1: it is .*failed: 403; wait longer"):
+        run(clock, lambda _now: unanswered(), timeout=9)
 
 
 class Lists(Cluster):
@@ -153,3 +215,22 @@ def test_routes_are_asked_for_again_only_if_there_are_any(
         assert list(seen.routes) == (routes if isinstance(routes, list) else [])
         clock.sleep(1)
     assert cluster.asked == times
+
+
+def test_why_the_scheduler_was_not_reached_is_in_the_observation(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Status | None] = [None, registered(1).status, None]
+
+    class Source:
+        def read(self) -> Status:
+            answer = answers.pop(0)
+            if answer is None:
+                raise Unreachable("no way")
+            return answer
+
+    cluster = Lists([])
+    monkeypatch.setattr(_scheduler, "scheduler_pod", lambda _pods: "d-scheduler-1")
+    monkeypatch.setattr(_scheduler, "connect", lambda *_which: contextlib.nullcontext(Source()))
+    observer = _wait.ClusterObserver(cluster, Instance("dask", "team"))
+    seen = [observer.observe() for _time in range(3)]
+    assert [each.unanswered for each in seen] == ["no way", "", "no way"]
+    assert [each.status is None for each in seen] == [True, False, True]
