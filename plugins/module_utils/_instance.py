@@ -12,6 +12,9 @@ import dataclasses
 
 FIELD_MANAGER = "daskops"
 
+INSTANCE = "app.kubernetes.io/instance"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+
 SCHEDULER_PORT = 8786
 DASHBOARD_PORT = 8787
 NOTEBOOK_PORT = 8888
@@ -28,17 +31,21 @@ class Instance:
         return f"Dask {self.namespace}/{self.name}"
 
     @property
+    def own_labels(self) -> dict[str, str]:
+        """The labels by which an object is known as the deployment's."""
+        return {INSTANCE: self.name, MANAGED_BY: "daskops"}
+
+    @property
     def selector(self) -> str:
         """Label selector of everything that belongs to the deployment."""
-        return f"app.kubernetes.io/instance={self.name},app.kubernetes.io/managed-by=daskops"
+        return ",".join("=".join(label) for label in self.own_labels.items())
 
     def labels(self, component: str) -> dict[str, str]:
         """Labels of an object; the role's templates set the same ones."""
         return {
             "app.kubernetes.io/name": "dask",
-            "app.kubernetes.io/instance": self.name,
             "app.kubernetes.io/component": component,
-            "app.kubernetes.io/managed-by": "daskops",
+            **self.own_labels,
         }
 
     def path(self, plural: str, name: str = "", group_version: str = "") -> str:

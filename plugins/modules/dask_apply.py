@@ -14,6 +14,8 @@ description:
     longer among them,
     such as the Deployment of a group that was dropped.
   - Secrets and volume claims are removed only with the whole deployment.
+  - Refuses to touch anything if one of the objects is there without the deployment's labels
+    C(app.kubernetes.io/managed-by) and C(app.kubernetes.io/instance), as it is somebody else's.
   - Refuses to restart a scheduler whose tasks or results would be lost, unless O(scheduler_rollout) allows it.
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:
@@ -128,6 +130,8 @@ def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode
     live = _apply.fetch(cluster, instance) if has_namespace else {}
     plan = _apply.plan(desired, live)
     if has_namespace:
+        new = [key for key in map(_apply.key_of, desired) if key not in live]
+        _apply.refuse_foreign(cluster, instance, new)
         _guard_scheduler(cluster, instance, params["scheduler_rollout"], desired, live)
     anew = _apply.made_anew(desired, live)
     if not check_mode:

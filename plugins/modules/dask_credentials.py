@@ -14,6 +14,8 @@ description:
     password of its
     notebook, once, and keeps them in Secrets.
   - Makes a certificate anew some days before it ends.
+  - Refuses to touch a Secret that is there without the deployment's labels C(app.kubernetes.io/managed-by) and
+    C(app.kubernetes.io/instance), as it is somebody else's.
   - Never returns a secret.
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:
@@ -100,7 +102,7 @@ password_generated:
 import datetime
 import typing as t
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _credentials, _kube
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _credentials, _kube
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
@@ -132,6 +134,8 @@ def ensure(cluster: _kube.Cluster, params: dict[str, t.Any], check_mode: bool) -
         for secret in cluster.items(instance.path("secrets"), labelSelector=instance.selector)
     }
     outcome = _credentials.complete(wanted, found, datetime.datetime.now(_credentials.UTC))
+    new = [("Secret", f"{instance.name}-{suffix}") for suffix in outcome.data if suffix not in found]
+    _apply.refuse_foreign(cluster, instance, new)
     for suffix, data in outcome.data.items():
         if data != found.get(suffix) and not check_mode:
             _write(cluster, instance, suffix, data)
