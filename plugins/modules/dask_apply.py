@@ -52,7 +52,8 @@ options:
   scheduler_rollout:
     description:
       - When a change may restart the scheduler, which loses its tasks and what the workers hold.
-      - V(when_idle) fails, with nothing changed, if there are unfinished tasks or results in memory.
+      - V(when_idle) fails, with nothing changed, if there are unfinished tasks or results in memory, or if a scheduler
+        that runs does not answer.
     type: str
     choices: [when_idle, always, never]
     default: when_idle
@@ -215,11 +216,17 @@ def _guard_scheduler(
     if policy == "never":
         raise DaskopsError(f"{what}, which dask_scheduler_rollout=never forbids; nothing was changed.")
     pods = cluster.items(instance.path("pods"), labelSelector=instance.selector)
-    pod = _scheduler.scheduler_pod(pods)
+    pod = _scheduler.running_pod(pods)
     if pod is None:
         return  # there is no state to lose
-    with _scheduler.connect(cluster, instance, pod) as source:
-        lost = source.read().busy
+    try:
+        with _scheduler.connect(cluster, instance, pod) as source:
+            lost = source.read().busy
+    except DaskopsError as error:
+        raise DaskopsError(
+            f"{what}, and what that would lose cannot be asked: {error.message.rstrip('.')}; nothing was changed: run "
+            "this again, or with dask_scheduler_rollout=always."
+        ) from error
     if lost:
         raise DaskopsError(
             f"{what} and lose {lost}; nothing was changed: run this again when it is idle, or with "

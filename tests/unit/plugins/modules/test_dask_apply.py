@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 import pytest
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _kube, _scheduler
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
 from ansible_collections.daskops.kubernetes.plugins.modules import dask_apply, dask_credentials
@@ -67,6 +68,41 @@ class Fake(_kube.Cluster):
         return {**body, "metadata": {**body["metadata"], "resourceVersion": "1"}}
 
 
+class Scheduler:
+    """What a port-forward to the scheduler gives: its answer, or none."""
+
+    def __init__(self, tasks: JSON | None) -> None:
+        self.tasks = tasks
+
+    @contextlib.contextmanager
+    def connect(self, _cluster: t.Any, _instance: Instance, pod: str) -> t.Iterator[Scheduler]:
+        assert pod == "dask-scheduler-1"
+        yield self
+
+    def read(self) -> _scheduler.Status:
+        if self.tasks is None:
+            raise _kube.Unreachable("Cluster prod: GET at pod n/dask-scheduler-1 got no answer: timed out.")
+        return _scheduler.Status("Scheduler-1", {}, 0, 0, {}, {}, self.tasks, 0, 0)
+
+
+def with_scheduler(state: str, ready: str = "False") -> Fake:
+    """A cluster with a scheduler whose container is in C(state)."""
+    status = {
+        "conditions": [{"type": "Ready", "status": ready}],
+        "containerStatuses": [{"name": "scheduler", "state": {state: {}}}],
+    }
+    return Fake(
+        pods=[item("Pod", "dask-scheduler-1", INSTANCE.labels("scheduler"), status=status)],
+        deployments=[scheduler("old")],
+    )
+
+
+def scheduler(image: str) -> JSON:
+    found = item("Deployment", "dask-scheduler", INSTANCE.labels("scheduler"), spec={"template": {"image": image}})
+    found["metadata"]["resourceVersion"] = "0"
+    return found
+
+
 def present(cluster: Fake, *desired: JSON, check_mode: bool = False, **params: t.Any) -> JSON:
     return dask_apply.present(cluster, INSTANCE, {**PARAMS, "objects": list(desired), **params}, check_mode)
 
@@ -120,3 +156,38 @@ def test_secrets_that_nobody_has_are_made() -> None:
     cluster = Fake()
     assert dask_credentials.ensure(cluster, CREDENTIALS, check_mode=False)["changed"]
     assert cluster.written == ["PATCH dask-ca", "PATCH dask-tls"]
+
+
+@pytest.mark.parametrize("ready", ["True", "False"])
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ({"processing": 2}, "and lose 2 unfinished tasks; nothing was changed"),
+        (
+            None,
+            (
+                "Cluster prod: the change would restart the scheduler of Dask n/dask, and what that would lose cannot "
+                "be asked: Cluster prod: GET at pod n/dask-scheduler-1 got no answer: timed out; nothing was changed: "
+                "run this again, or with dask_scheduler_rollout=always."
+            ),
+        ),
+    ],
+)
+def test_a_scheduler_that_runs_is_asked_even_if_it_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch, ready: str, tasks: JSON | None, message: str
+) -> None:
+    monkeypatch.setattr(_scheduler, "connect", Scheduler(tasks).connect)
+    cluster = with_scheduler("running", ready)
+    with pytest.raises(DaskopsError) as caught:
+        present(cluster, scheduler("new"))
+    assert message in caught.value.message
+    assert cluster.written == []
+
+
+def test_a_scheduler_without_state_is_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_scheduler, "connect", Scheduler({}).connect)
+    assert present(with_scheduler("running"), scheduler("new"))["updated"] == ["Deployment/dask-scheduler"]
+    monkeypatch.delattr(_scheduler, "connect")
+    for state in ("waiting", "terminated"):
+        assert present(with_scheduler(state), scheduler("new"))["changed"]
+    assert present(with_scheduler("running"), scheduler("new"), scheduler_rollout="always")["changed"]
