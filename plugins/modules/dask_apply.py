@@ -111,9 +111,8 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _kube, _namespace, _scheduler
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _kube, _namespace, _rollout
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
-from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
@@ -212,26 +211,7 @@ def _guard_scheduler(
     after = _apply.apply(cluster, instance, wanted, dry_run=True)
     if after["spec"]["template"] == live[key]["spec"]["template"]:
         return
-    what = f"Cluster {cluster.name}: the change would restart the scheduler of {instance}"
-    if policy == "never":
-        raise DaskopsError(f"{what}, which dask_scheduler_rollout=never forbids; nothing was changed.")
-    pods = cluster.items(instance.path("pods"), labelSelector=instance.selector)
-    pod = _scheduler.running_pod(pods)
-    if pod is None:
-        return  # there is no state to lose
-    try:
-        with _scheduler.connect(cluster, instance, pod) as source:
-            lost = source.read().busy
-    except DaskopsError as error:
-        raise DaskopsError(
-            f"{what}, and what that would lose cannot be asked: {error.message.rstrip('.')}; nothing was changed: run "
-            "this again, or with dask_scheduler_rollout=always."
-        ) from error
-    if lost:
-        raise DaskopsError(
-            f"{what} and lose {lost}; nothing was changed: run this again when it is idle, or with "
-            "dask_scheduler_rollout=always."
-        )
+    _rollout.guard(cluster, instance, policy, "the change")
 
 
 def _wait_until_gone(cluster: _kube.Cluster, instance: Instance, timeout: int, progress: Progress) -> None:

@@ -29,6 +29,7 @@ CREDENTIALS: JSON = {
     "notebook_password": None,
     "new_password": False,
     "oauth_proxy": False,
+    "scheduler_rollout": "when_idle",
 }
 
 
@@ -45,6 +46,7 @@ class Fake(_kube.Cluster):
         self.objects = objects
         self.lists: list[tuple[str, JSON]] = []
         self.written: list[str] = []
+        self.sent: list[JSON] = []
 
     def get(self, path: str, **query: str) -> JSON:
         if path == "/api/v1/namespaces/n":
@@ -65,6 +67,7 @@ class Fake(_kube.Cluster):
     def send(self, method: str, path: str, body: t.Any, *_content_type: str, **query: str) -> JSON:
         if "dryRun" not in query:
             self.written.append(f"{method} {path.rpartition('/')[2]}")
+            self.sent.append(body)
         return {**body, "metadata": {**body["metadata"], "resourceVersion": "1"}}
 
 
@@ -191,3 +194,52 @@ def test_a_scheduler_without_state_is_restarted(monkeypatch: pytest.MonkeyPatch)
     for state in ("waiting", "terminated"):
         assert present(with_scheduler(state), scheduler("new"))["changed"]
     assert present(with_scheduler("running"), scheduler("new"), scheduler_rollout="always")["changed"]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (
+            "when_idle",
+            (
+                "Cluster prod: a new certificate (there is none) would restart the scheduler of Dask n/dask and lose 2 "
+                "unfinished tasks; nothing was changed: run this again when it is idle, or with "
+                "dask_scheduler_rollout=always."
+            ),
+        ),
+        (
+            "never",
+            (
+                "Cluster prod: a new certificate (there is none) would restart the scheduler of Dask n/dask, which "
+                "dask_scheduler_rollout=never forbids; nothing was changed."
+            ),
+        ),
+    ],
+)
+def test_a_new_certificate_waits_for_the_scheduler(
+    monkeypatch: pytest.MonkeyPatch, policy: str, message: str, check_mode: bool
+) -> None:
+    monkeypatch.setattr(_scheduler, "connect", Scheduler({"processing": 2}).connect)
+    cluster = with_scheduler("running")
+    with pytest.raises(DaskopsError) as caught:
+        dask_credentials.ensure(cluster, {**CREDENTIALS, "scheduler_rollout": policy}, check_mode)
+    assert caught.value.message == message
+    assert cluster.written == []
+
+
+def test_who_is_asked_before_a_new_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(_scheduler, "connect")
+    assert dask_credentials.ensure(with_scheduler("waiting"), CREDENTIALS, check_mode=False)["changed"]
+    always = {**CREDENTIALS, "scheduler_rollout": "always"}
+    cluster = with_scheduler("running")
+    assert dask_credentials.ensure(cluster, always, check_mode=False)["changed"]
+    assert {plural for plural, _query in cluster.lists} == {"secrets"}  # no other right is needed
+    # Without a scheduler there is none to restart, and for a new password none has to.
+    kept = Fake()
+    never = {**CREDENTIALS, "scheduler_rollout": "never"}
+    assert dask_credentials.ensure(kept, never, check_mode=False)["changed"]
+    cluster = with_scheduler("running")
+    cluster.objects["secrets"] = kept.sent
+    result = dask_credentials.ensure(cluster, {**never, "notebook": True}, check_mode=False)
+    assert list(result["made"]) == ["notebook password"]
