@@ -20,7 +20,12 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import (
+    FIELD_MANAGER,
+    INSTANCE,
+    MANAGED_BY,
+    Instance,
+)
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, ApiError, Cluster
 
 if t.TYPE_CHECKING:
@@ -163,6 +168,34 @@ def fetch(cluster: Cluster, instance: Instance) -> dict[Key, JSON]:
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return {key_of(item): item for items in pool.map(one, KINDS) for item in items}
+
+
+def refuse_foreign(cluster: Cluster, instance: Instance, keys: t.Iterable[Key]) -> None:
+    """Fail if any of the objects, which are not among those of the deployment, is there all the same."""
+
+    def one(key: Key) -> str:
+        kind = BY_NAME[key[0]]
+        path = instance.path(kind.plural, group_version=kind.group_version)
+        # By a list, as that is a right that the deployment takes in any case.
+        list_all = cluster.visible_items if kind.optional else cluster.items
+        found = list_all(path, fieldSelector=f"metadata.name={key[1]}") or []
+        # What was made meanwhile is one's own.
+        foreign = [item for item in found if not instance.owns(item)]
+        return f"{'/'.join(key)} ({_whose(foreign[0])})" if foreign else ""
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        foreign = [name for name in pool.map(one, keys) if name]
+    if foreign:
+        raise DaskopsError(
+            f"Cluster {cluster.name}: {instance} would take over what is not its own: {', '.join(foreign)}; nothing "
+            "was changed: choose another dask_name, or remove what is there."
+        )
+
+
+def _whose(item: JSON) -> str:
+    labels = item["metadata"].get("labels") or {}
+    manager, name = (labels.get(label) for label in (MANAGED_BY, INSTANCE))
+    return f"managed by {manager or 'nobody that it names'}" + (f", instance {name}" if name else "")
 
 
 def apply(cluster: Cluster, instance: Instance, item: JSON, dry_run: bool) -> JSON:

@@ -13,6 +13,9 @@ import typing as t
 
 FIELD_MANAGER = "daskops"
 
+INSTANCE = "app.kubernetes.io/instance"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+
 SCHEDULER_PORT = 8786
 DASHBOARD_PORT = 8787
 NOTEBOOK_PORT = 8888
@@ -29,27 +32,27 @@ class Instance:
         return f"Dask {self.namespace}/{self.name}"
 
     @property
+    def own_labels(self) -> dict[str, str]:
+        """The labels by which an object is known as the deployment's."""
+        return {INSTANCE: self.name, MANAGED_BY: "daskops"}
+
+    @property
     def selector(self) -> str:
         """Label selector of everything that belongs to the deployment."""
-        return ",".join(f"{key}={value}" for key, value in self._own_labels.items())
+        return ",".join("=".join(label) for label in self.own_labels.items())
 
     def owns(self, item: dict[str, t.Any]) -> bool:
         """Whether an object belongs to the deployment, as the selector says."""
         labels = item["metadata"].get("labels") or {}
-        return all(labels.get(key) == value for key, value in self._own_labels.items())
+        return self.own_labels.items() <= labels.items()
 
     def labels(self, component: str) -> dict[str, str]:
         """Labels of an object; the role's templates set the same ones."""
         return {
             "app.kubernetes.io/name": "dask",
-            "app.kubernetes.io/instance": self.name,
             "app.kubernetes.io/component": component,
-            "app.kubernetes.io/managed-by": "daskops",
+            **self.own_labels,
         }
-
-    @property
-    def _own_labels(self) -> dict[str, str]:
-        return {"app.kubernetes.io/instance": self.name, "app.kubernetes.io/managed-by": "daskops"}
 
     def path(self, plural: str, name: str = "", group_version: str = "") -> str:
         """Path of a namespaced object or, without a name, of its kind's list; C(group_version) such as C(apps/v1)."""

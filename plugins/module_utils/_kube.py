@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import os
+import time
 import traceback
 import typing as t
 from urllib.parse import urlencode
@@ -38,6 +40,13 @@ JSON = dict[str, t.Any]
 
 APPLY_PATCH = "application/apply-patch+yaml"
 
+# What a server that is busy or starts anew answers for a moment, and how long to wait between the tries, in seconds.
+# A write may have been done nevertheless, unless it was one too many (429); only applying twice is the same as once.
+_PASSING_READ, _PASSING_APPLY, _PASSING_WRITE = {429, 500, 502, 503, 504}, {429, 503}, {429}
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+_LONGEST_PAUSE = 5.0
+_PATIENCE = 10.0
+
 
 def run(
     argument_spec: dict[str, JSON],
@@ -56,12 +65,16 @@ def run(
 
 
 class ApiError(DaskopsError):
-    """The API server's answer was no; C(status) is the HTTP status, C(reason) the server's own sentence."""
+    """The API server's answer was no; C(status) is the HTTP status, C(reason) the server's own sentence.
 
-    def __init__(self, message: str, status: int, reason: str) -> None:
+    C(retry_after) is how many seconds to wait before it is asked again, if it said so.
+    """
+
+    def __init__(self, message: str, status: int, reason: str, retry_after: float = 0) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.retry_after = retry_after
 
 
 class Unreachable(DaskopsError):
@@ -163,8 +176,23 @@ class Cluster:
         query: dict[str, str] | None = None,
         timeout: float = 30,
     ) -> bytes:
-        """The raw answer to one request, which may keep silent for C(timeout) seconds."""
-        return t.cast("bytes", self._ask(method, path, body, content_type, query, timeout).data)
+        """The raw answer to one request, which may keep silent for C(timeout) seconds.
+
+        It is made again for some seconds where the answer is one that passes, and nothing can be done twice.
+        """
+        passing = _PASSING_READ if method == "GET" else _PASSING_WRITE
+        if content_type == APPLY_PATCH:
+            passing = _PASSING_APPLY
+        end = time.monotonic() + _PATIENCE
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                return t.cast("bytes", self._ask(method, path, body, content_type, query, timeout).data)
+            except ApiError as error:
+                pause = max(next(pauses, math.inf), min(error.retry_after, _LONGEST_PAUSE))
+                if error.status not in passing or time.monotonic() + pause > end:
+                    raise
+            time.sleep(pause)
 
     def lines(self, path: str, timeout: float, **query: str) -> t.Iterator[str]:
         """The lines of an answer that is followed while it is written; it ends where the connection does."""
@@ -213,7 +241,7 @@ class Cluster:
         except urllib3.exceptions.HTTPError as error:
             raise Unreachable(_why_unreachable(self.name, self.url, error)) from error
         if answer.status >= 300:
-            raise self._refusal(method, path, answer.status, answer.data)
+            raise self._refusal(method, path, answer)
         return answer
 
     def logs(self, namespace: str, pod: str, container: str, lines: int = 20, previous: bool = False) -> list[str]:
@@ -222,10 +250,11 @@ class Cluster:
         if previous:
             query["previous"] = "true"
         try:
-            raw = self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query=query)
+            # Once only: what a node that is away answers does not pass.
+            answer = self._ask("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", None, "", query, 30)
         except ApiError:
             return []
-        return raw.decode(errors="replace").splitlines()
+        return t.cast("bytes", answer.data).decode(errors="replace").splitlines()
 
     def execute(
         self, namespace: str, pod: str, container: str, command: list[str], timeout: float
@@ -286,7 +315,8 @@ class Cluster:
             return dict(urllib3.util.make_headers(basic_auth=":".join(t.cast("tuple[str, str]", self._basic))))
         return {}
 
-    def _refusal(self, method: str, path: str, status: int, data: bytes) -> ApiError:
+    def _refusal(self, method: str, path: str, answer: t.Any) -> ApiError:
+        status, data = answer.status, answer.data
         try:
             reason = json.loads(data).get("message") or data.decode(errors="replace")
         except ValueError:
@@ -295,8 +325,12 @@ class Cluster:
             401: "; the credentials are not valid or have expired: log in again",
             403: "; ask for the right or use an account that has it",
         }.get(status, "")
+        seconds = answer.headers.get("Retry-After", "")  # or a date, which API servers do not send
         return ApiError(
-            f"Cluster {self.name}: {method} {path} was answered {status}: {_one_line(reason)}{hint}.", status, reason
+            f"Cluster {self.name}: {method} {path} was answered {status}: {_one_line(reason)}{hint}.",
+            status,
+            reason,
+            float(seconds) if seconds.isdecimal() else 0,
         )
 
 

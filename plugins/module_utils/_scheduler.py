@@ -121,16 +121,29 @@ def connect(cluster: Cluster, instance: Instance, pod: str) -> t.Iterator[FromTu
 
 def scheduler_pod(pods: t.Iterable[JSON]) -> str | None:
     """Name of the scheduler's pod that is ready and stays, among a deployment's pods."""
-    for pod in pods:
-        labels = pod["metadata"].get("labels") or {}
+    for pod in _schedulers(pods):
         conditions = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions") or []}
-        if (
-            labels.get("app.kubernetes.io/component") == "scheduler"
-            and conditions.get("Ready") == "True"
-            and "deletionTimestamp" not in pod["metadata"]
-        ):
+        if conditions.get("Ready") == "True":
             return str(pod["metadata"]["name"])
     return None
+
+
+def running_pod(pods: t.Iterable[JSON]) -> str | None:
+    """Name of the scheduler's pod that has a state to lose, be it ready or too busy to answer a probe."""
+    for pod in _schedulers(pods):
+        for container in pod.get("status", {}).get("containerStatuses") or []:
+            if container["name"] == "scheduler" and "running" in (container.get("state") or {}):
+                return str(pod["metadata"]["name"])
+    return None
+
+
+def _schedulers(pods: t.Iterable[JSON]) -> list[JSON]:
+    return [
+        pod
+        for pod in pods
+        if (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == "scheduler"
+        and "deletionTimestamp" not in pod["metadata"]
+    ]
 
 
 def _parse(status: int, body: bytes, who: str) -> Status:

@@ -14,6 +14,8 @@ description:
     longer among them,
     such as the Deployment of a group that was dropped.
   - Secrets and volume claims are removed only with the whole deployment.
+  - Refuses to touch anything if one of the objects is there without the deployment's labels
+    C(app.kubernetes.io/managed-by) and C(app.kubernetes.io/instance), as it is somebody else's.
   - Refuses to restart a scheduler whose tasks or results would be lost, unless O(scheduler_rollout) allows it.
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:
@@ -50,7 +52,8 @@ options:
   scheduler_rollout:
     description:
       - When a change may restart the scheduler, which loses its tasks and what the workers hold.
-      - V(when_idle) fails, with nothing changed, if there are unfinished tasks or results in memory.
+      - V(when_idle) fails, with nothing changed, if there are unfinished tasks or results in memory, or if a scheduler
+        that runs does not answer.
     type: str
     choices: [when_idle, always, never]
     default: when_idle
@@ -108,9 +111,8 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _kube, _namespace, _scheduler
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _kube, _namespace, _rollout
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
-from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import Instance
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import run as run_module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._progress import Progress
@@ -128,6 +130,8 @@ def present(cluster: _kube.Cluster, instance: Instance, params: JSON, check_mode
     live = _apply.fetch(cluster, instance) if has_namespace else {}
     plan = _apply.plan(desired, live)
     if has_namespace:
+        new = [key for key in map(_apply.key_of, desired) if key not in live]
+        _apply.refuse_foreign(cluster, instance, new)
         _guard_scheduler(cluster, instance, params["scheduler_rollout"], desired, live)
     anew = _apply.made_anew(desired, live)
     if not check_mode:
@@ -208,20 +212,7 @@ def _guard_scheduler(
     after = _apply.apply(cluster, instance, wanted, dry_run=True)
     if after["spec"]["template"] == live[key]["spec"]["template"]:
         return
-    what = f"Cluster {cluster.name}: the change would restart the scheduler of {instance}"
-    if policy == "never":
-        raise DaskopsError(f"{what}, which dask_scheduler_rollout=never forbids; nothing was changed.")
-    pods = cluster.items(instance.path("pods"), labelSelector=instance.selector)
-    pod = _scheduler.scheduler_pod(pods)
-    if pod is None:
-        return  # there is no state to lose
-    with _scheduler.connect(cluster, instance, pod) as source:
-        lost = source.read().busy
-    if lost:
-        raise DaskopsError(
-            f"{what} and lose {lost}; nothing was changed: run this again when it is idle, or with "
-            "dask_scheduler_rollout=always."
-        )
+    _rollout.guard(cluster, instance, policy, "the change")
 
 
 def _wait_until_gone(cluster: _kube.Cluster, instance: Instance, timeout: int, progress: Progress) -> None:

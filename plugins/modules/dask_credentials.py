@@ -14,6 +14,8 @@ description:
     password of its
     notebook, once, and keeps them in Secrets.
   - Makes a certificate anew some days before it ends.
+  - Refuses to touch a Secret that is there without the deployment's labels C(app.kubernetes.io/managed-by) and
+    C(app.kubernetes.io/instance), as it is somebody else's.
   - Never returns a secret.
 author: daskops.kubernetes contributors (@daskops)
 extends_documentation_fragment:
@@ -58,6 +60,16 @@ options:
         the notebook's Secret too.
     type: bool
     default: false
+  scheduler_rollout:
+    description:
+      - When a certificate may be made anew, with which the deployment's pods restart as soon as it is applied. The
+        scheduler then loses its tasks and what the workers hold.
+      - V(when_idle) fails, with nothing changed, if there are unfinished tasks or results in memory, or if a scheduler
+        that runs does not answer.
+      - With V(never) a certificate is made only where there is no scheduler yet.
+    type: str
+    choices: [when_idle, always, never]
+    default: always
 """
 
 EXAMPLES = r"""
@@ -100,7 +112,7 @@ password_generated:
 import datetime
 import typing as t
 
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _credentials, _kube
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _credentials, _kube, _rollout
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import INSTANCE
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
@@ -132,6 +144,11 @@ def ensure(cluster: _kube.Cluster, params: dict[str, t.Any], check_mode: bool) -
         for secret in cluster.items(instance.path("secrets"), labelSelector=instance.selector)
     }
     outcome = _credentials.complete(wanted, found, datetime.datetime.now(_credentials.UTC))
+    new = [("Secret", f"{instance.name}-{suffix}") for suffix in outcome.data if suffix not in found]
+    _apply.refuse_foreign(cluster, instance, new)
+    policy, why = params["scheduler_rollout"], outcome.made.get("certificate")
+    if why and policy != "always" and _has_scheduler(cluster, instance):
+        _rollout.guard(cluster, instance, policy, f"a new certificate ({why})")
     for suffix, data in outcome.data.items():
         if data != found.get(suffix) and not check_mode:
             _write(cluster, instance, suffix, data)
@@ -148,6 +165,11 @@ def ensure(cluster: _kube.Cluster, params: dict[str, t.Any], check_mode: bool) -
             "after": "".join(f"make the {what}: {why}\n" for what, why in outcome.made.items()),
         },
     }
+
+
+def _has_scheduler(cluster: _kube.Cluster, instance: Instance) -> bool:
+    selector = f"{instance.selector},app.kubernetes.io/component=scheduler"
+    return bool(cluster.items(instance.path("deployments", group_version="apps/v1"), labelSelector=selector))
 
 
 def _write(cluster: _kube.Cluster, instance: Instance, suffix: str, data: dict[str, str]) -> None:
@@ -175,6 +197,11 @@ def main() -> t.NoReturn:
             "notebook_password": {"type": "str", "no_log": True},
             "new_password": {"type": "bool", "default": False, "no_log": False},
             "oauth_proxy": {"type": "bool", "default": False},
+            "scheduler_rollout": {
+                "type": "str",
+                "choices": ["when_idle", "always", "never"],
+                "default": "always",
+            },
         },
         lambda module: ensure(_kube.Cluster(module.params, module.params["target"]), module.params, module.check_mode),
         libraries={"cryptography and argon2-cffi": _credentials.IMPORT_ERROR},

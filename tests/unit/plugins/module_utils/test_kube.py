@@ -9,10 +9,12 @@ import http.server
 import json
 import ssl
 import threading
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
+import urllib3
 import yaml
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _credentials, _kube
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
@@ -34,10 +36,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Passing(http.server.BaseHTTPRequestHandler):
+    """Answers with the status in the path as often as it says there, and well from then on; counts the requests."""
+
+    def answer(self) -> None:
+        asked = t.cast("list[str]", self.server.asked)  # type: ignore[attr-defined]
+        asked.append(self.path)
+        status, times = map(int, self.path.split("?")[0].split("/")[1:])
+        self.send_response(status if len(asked) <= times else 200)
+        self.send_header("Retry-After", "0")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST = do_PATCH = answer
+
+    def log_message(self, *_details: t.Any) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kube, "_PAUSES", (0.01, 0.01))
+
+
+@pytest.fixture
+def passing() -> t.Iterator[http.server.ThreadingHTTPServer]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Passing) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 @pytest.fixture
 def server() -> t.Iterator[http.server.ThreadingHTTPServer]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -127,3 +161,52 @@ def test_a_command_names_what_its_user_has(tmp_path: Path) -> None:
         f"kubectl --kubeconfig {path} --context team"
     )
     assert _kube.Cluster({"kubeconfig": kubeconfig(9), "context": "team"}).kubectl == "kubectl"
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type", "statuses"),
+    [
+        ("GET", "", {429, 500, 502, 503, 504}),
+        ("PATCH", _kube.APPLY_PATCH, {429, 503}),
+        ("PATCH", "application/merge-patch+json", {429}),
+        ("POST", "application/json", {429}),
+    ],
+)
+@pytest.mark.parametrize("status", [403, 409, 429, 500, 502, 503, 504])
+def test_what_passes_is_tried_again_where_nothing_can_be_done_twice(
+    passing: http.server.ThreadingHTTPServer, method: str, content_type: str, statuses: set[int], status: int
+) -> None:
+    cluster = _kube.Cluster({"kubeconfig": kubeconfig(passing.server_port), "context": "team"})
+    body = None if method == "GET" else b"{}"
+    if status in statuses:
+        assert cluster.request(method, f"/{status}/2", body, content_type) == b"{}"
+        passing.asked.clear()  # type: ignore[attr-defined]
+    with pytest.raises(_kube.ApiError, match=f"was answered {status}"):
+        cluster.request(method, f"/{status}/9", body, content_type)
+    assert len(passing.asked) == (3 if status in statuses else 1)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pause"), [(None, 0.5), ("2", 2), ("600", 5), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.5)]
+)
+def test_the_server_says_how_long_to_wait_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, retry_after: str | None, pause: float
+) -> None:
+    slept: list[float] = []
+    clock = iter(range(0, 100, 5))
+    monkeypatch.setattr(_kube, "_PAUSES", (0.5,) * 9)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    cluster = _kube.Cluster({"kubeconfig": kubeconfig(9), "context": "team"})
+    answer = urllib3.HTTPResponse(b"{}", {"Retry-After": retry_after} if retry_after else {}, 429)
+    monkeypatch.setattr(cluster._client.rest_client.pool_manager, "request", lambda *_what, **_how: answer)
+    with pytest.raises(_kube.ApiError, match="429"):
+        cluster.get("/version")
+    assert slept == [pause]  # the next would end after ten seconds
+
+
+def test_a_log_that_a_node_does_not_give_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = _kube.Cluster({"kubeconfig": kubeconfig(9), "context": "team"})
+    answers = iter([urllib3.HTTPResponse(b"no route to host", {}, 502)])
+    monkeypatch.setattr(cluster._client.rest_client.pool_manager, "request", lambda *_what, **_how: next(answers))
+    assert cluster.logs("n", "p", "c") == []

@@ -79,3 +79,25 @@ def test_the_scheduler_that_is_asked_is_ready_and_stays() -> None:
     ]
     assert _scheduler.scheduler_pod(pods) == "present"
     assert _scheduler.scheduler_pod(pods[:-1]) is None
+
+
+def container(name: str, state: str) -> JSON:
+    return {"name": name, "state": {state: {}}}
+
+
+@pytest.mark.parametrize(
+    ("states", "runs"),
+    [
+        ([container("scheduler", "running")], True),
+        ([container("scheduler", "waiting"), container("proxy", "running")], False),
+        ([container("scheduler", "terminated")], False),
+        ([], False),
+    ],
+)
+def test_a_scheduler_runs_where_its_container_does(states: list[JSON], runs: bool) -> None:
+    pods = [pod("w", "worker", "True"), pod("busy", "scheduler", "False")]
+    for each in pods:
+        each["status"]["containerStatuses"] = states
+    assert _scheduler.running_pod(pods) == ("busy" if runs else None)
+    pods[1]["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    assert _scheduler.running_pod(pods) is None
