@@ -278,7 +278,7 @@ import typing as t
 from dataclasses import asdict
 from pathlib import Path
 
-from ansible.module_utils.basic import env_fallback, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
@@ -329,7 +329,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
         "required_by": {"password": ["username"]},
     },
     "docker_command": {"type": "str", "default": "docker"},
-    "kube_context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+    "kube_context": {"type": "str"},
     "target": {"type": "str"},
     "namespace": {"type": "str"},
     "timeout": {"type": "int", "default": 1800},
@@ -418,6 +418,7 @@ def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Run, and report."""
+    _module.add_connection(module, "kube_context")
     # An image's name may well hold a word of the kubeconfig, such as its namespace's.
     module.no_log_values -= _module.public_values(module.params["kubeconfig"])
     if module.params["state"] == "absent":
