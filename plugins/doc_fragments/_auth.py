@@ -21,7 +21,7 @@ options:
         O(client_key) are not used, as they may be of another cluster.
     type: raw
   context:
-    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT).
+    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT) unless O(kubeconfig) is given.
     type: str
   host:
     description: URL of the API server. Falls back to E(K8S_AUTH_HOST).

@@ -150,7 +150,7 @@ options:
     type: str
     default: docker
   kube_context:
-    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT).
+    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT) unless O(kubeconfig) is given.
     type: str
   target:
     description:
