@@ -395,7 +395,7 @@ def test_a_cluster_that_does_not_answer_is_given_back(
     hub.hand_out = handed_out(yaml.safe_dump(CLUSTER).replace("6443", "9"))
     hosted = {"spec": SPEC, "node_pools": [WORKERS]}
     ansible.good(hosted=hosted)
-    where = {"openshift_hosted": hosted, "openshift_hub_namespace": "clusters"}
+    where: JSON = {"openshift_hosted": hosted, "openshift_hub_namespace": "clusters"}
     role = {**where, "openshift_hub": {"kubeconfig": str(ansible.kubeconfig)}}
     role["openshift_hub_kubeconfig"] = str(ansible.path)
     assert "does not answer" in play(tmp_path, "target", role, fails=True)  # as whoever asks for its status is told
