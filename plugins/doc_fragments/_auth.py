@@ -17,9 +17,11 @@ options:
       - Path of a kubeconfig file, or its content as a dictionary.
       - Falls back to the environment variable E(K8S_AUTH_KUBECONFIG), then to the credentials of the pod this runs in,
         then to C(~/.kube/config).
+      - If it or a context of it is given as an option, the environment variables for another context, the host,
+        credentials and certificates are not used, as they may be of another cluster.
     type: raw
   context:
-    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT).
+    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT) unless O(kubeconfig) is given.
     type: str
   host:
     description: URL of the API server. Falls back to E(K8S_AUTH_HOST).

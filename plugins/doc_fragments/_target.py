@@ -14,7 +14,8 @@ class ModuleDocFragment:
 options:
   context:
     description:
-      - Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT), then to the only context that there is.
+      - Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT) unless O(kubeconfig) is given, then to
+        the only context that there is.
       - The current context is never taken for that reason alone.
     type: str
   target:

@@ -20,16 +20,16 @@ def _env(*names: str) -> tuple[t.Any, list[str]]:
 # The options and the environment variables of kubernetes.core, so that
 # module_defaults and AWX credentials written for it serve here as well.
 AUTH: dict[str, dict[str, t.Any]] = {
-    "kubeconfig": {"type": "raw", "no_log": True, "fallback": _env("KUBECONFIG")},
-    "context": {"type": "str", "fallback": _env("CONTEXT")},
-    "host": {"type": "str", "fallback": _env("HOST")},
-    "api_key": {"type": "str", "no_log": True, "fallback": _env("API_KEY")},
-    "username": {"type": "str", "fallback": _env("USERNAME")},
-    "password": {"type": "str", "no_log": True, "fallback": _env("PASSWORD")},
-    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"], "fallback": _env("VERIFY_SSL", "VALIDATE_CERTS")},
-    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": _env("SSL_CA_CERT", "CA_CERT")},
-    "client_cert": {"type": "path", "aliases": ["cert_file"], "fallback": _env("CERT_FILE", "CLIENT_CERT")},
-    "client_key": {"type": "path", "aliases": ["key_file"], "fallback": _env("KEY_FILE", "CLIENT_KEY")},
+    "kubeconfig": {"type": "raw", "no_log": True},
+    "context": {"type": "str"},
+    "host": {"type": "str"},
+    "api_key": {"type": "str", "no_log": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"]},
+    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"]},
+    "client_cert": {"type": "path", "aliases": ["cert_file"]},
+    "client_key": {"type": "path", "aliases": ["key_file"]},
     "proxy": {"type": "str", "fallback": _env("PROXY")},
     "no_proxy": {"type": "str", "fallback": _env("NO_PROXY")},
     "proxy_headers": {
@@ -43,6 +43,21 @@ AUTH: dict[str, dict[str, t.Any]] = {
     "persist_config": {"type": "bool", "fallback": _env("PERSIST_CONFIG")},
     "impersonate_user": {"type": "str", "fallback": _env("IMPERSONATE_USER")},
     "impersonate_groups": {"type": "list", "elements": "str", "fallback": _env("IMPERSONATE_GROUPS")},
+}
+
+# Those that say which cluster is meant and who one is to it.  Only C(_module.add_connection) asks the environment for
+# them: Ansible would fill in its fallbacks beside a kubeconfig that was given, too.
+CONNECTION: dict[str, t.Any] = {
+    "kubeconfig": _env("KUBECONFIG"),
+    "context": _env("CONTEXT"),
+    "host": _env("HOST"),
+    "api_key": _env("API_KEY"),
+    "username": _env("USERNAME"),
+    "password": _env("PASSWORD"),
+    "validate_certs": _env("VERIFY_SSL", "VALIDATE_CERTS"),
+    "ca_cert": _env("SSL_CA_CERT", "CA_CERT"),
+    "client_cert": _env("CERT_FILE", "CLIENT_CERT"),
+    "client_key": _env("KEY_FILE", "CLIENT_KEY"),
 }
 
 # The options and the environment variables of google.cloud, so that its credentials serve here as well.

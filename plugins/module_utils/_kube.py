@@ -57,6 +57,7 @@ def run(
     """Run a module that talks to a cluster: C(argument_spec) is added to the authentication options."""
 
     def with_names(module: AnsibleModule) -> JSON:
+        _module.add_connection(module)
         module.no_log_values -= _module.public_values(module.params["kubeconfig"])
         return work(module)
 
@@ -78,7 +79,10 @@ class ApiError(DaskopsError):
 
 
 class Unreachable(DaskopsError):
-    """No answer from the API server, or not from the one that was meant."""
+    """No answer from the API server, or not from the one that was meant; a module says that as C(reached=false)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reached=False)
 
 
 class Cluster:
@@ -359,7 +363,7 @@ class Tunnel:
 
 
 def _configuration(params: JSON) -> t.Any:
-    configuration = kubernetes_client.Configuration()
+    configuration: t.Any = kubernetes_client.Configuration()
     kubeconfig, context = params.get("kubeconfig"), params.get("context")
     try:
         if kubeconfig or context:
@@ -374,6 +378,23 @@ def _configuration(params: JSON) -> t.Any:
         raise DaskopsError(
             f"No cluster can be reached by {where}: {_one_line(error)}; check kubeconfig and context."
         ) from error
+    _override(configuration, params)
+    refresh = configuration.refresh_api_key_hook
+    if refresh:
+        # Before each request it sets all that the kubeconfig says once more, itself among it.
+        configuration.refresh_api_key_hook = lambda again: _refresh(again, params, refresh)
+    return configuration
+
+
+def _refresh(configuration: t.Any, params: JSON, refresh: t.Callable[[t.Any], None]) -> None:
+    mine = configuration.refresh_api_key_hook
+    refresh(configuration)
+    configuration.refresh_api_key_hook = mine
+    _override(configuration, params)
+
+
+def _override(configuration: t.Any, params: JSON) -> None:
+    """What was given beside a kubeconfig counts more than what that says."""
     if params.get("host"):
         configuration.host = params["host"].rstrip("/")
     if params.get("api_key"):
@@ -391,7 +412,6 @@ def _configuration(params: JSON) -> t.Any:
     if params.get("proxy_headers"):
         given = {key: value for key, value in params["proxy_headers"].items() if value}
         configuration.proxy_headers = urllib3.util.make_headers(**given)
-    return configuration
 
 
 def _load_kubeconfig(configuration: t.Any, kubeconfig: t.Any, context: str | None, persist: bool | None) -> None:

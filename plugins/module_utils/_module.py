@@ -11,6 +11,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH, CONNECTION
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 
 
@@ -36,6 +38,30 @@ def run(
         raise  # not reached: fail_json ends the module, which its missing types do not tell
     module.exit_json(**result)
     raise AssertionError
+
+
+def add_connection(module: AnsibleModule, context: str = "context") -> None:
+    """Fill in what the environment says of the cluster; none of that is for a cluster that was given as a parameter.
+
+    C(context) is the option for the context.  Where it is the only one, the environment tells the kubeconfig it is in.
+    """
+    names = {name: context if name == "context" else name for name in CONNECTION}
+    if module.params["kubeconfig"]:
+        return
+    if module.params[context]:
+        names = {"kubeconfig": "kubeconfig"}
+    missing = {name: option for name, option in names.items() if module.params[option] is None}
+    # As Ansible does it, with its conversions.
+    specification = {name: {**AUTH[name], "fallback": CONNECTION[name]} for name in missing}
+    result = ArgumentSpecValidator(specification).validate({})
+    if result.error_messages:
+        raise DaskopsError(
+            f"The environment variables K8S_AUTH_* cannot be used: {'; '.join(result.error_messages)}; correct them."
+        )
+    for name, option in missing.items():
+        value = module.params[option] = result.validated_parameters[name]
+        if value and AUTH[name].get("no_log"):
+            module.no_log_values.add(value)
 
 
 def public_values(kubeconfig: t.Any) -> set[str]:

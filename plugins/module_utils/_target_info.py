@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _namespace, _pod_security
 from ansible_collections.daskops.kubernetes.plugins.module_utils._apply import KINDS
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster
+from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import ApiError, Cluster, Unreachable
 
 with contextlib.suppress(ImportError):  # it comes with the Kubernetes client, whose absence the module reports
     import yaml
@@ -131,7 +131,7 @@ def read_contexts(kubeconfig: t.Any) -> tuple[list[str], str]:
             with open(path, encoding="utf-8") as file:
                 names += _context_names(yaml.safe_load(file))
         except FileNotFoundError:
-            raise DaskopsError(f"The kubeconfig {path} does not exist; give the path of one that does.") from None
+            raise Unreachable(f"The kubeconfig {path} does not exist; give the path of one that does.") from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             why = " ".join(str(error).split())
             raise DaskopsError(f"The kubeconfig {path} cannot be read: {why}; give the path of one that can.") from None

@@ -151,7 +151,7 @@ options:
     type: str
     default: docker
   kube_context:
-    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT).
+    description: Name of a context of the kubeconfig. Falls back to E(K8S_AUTH_CONTEXT) unless O(kubeconfig) is given.
     type: str
   target:
     description:
@@ -280,7 +280,7 @@ import typing as t
 from dataclasses import asdict
 from pathlib import Path
 
-from ansible.module_utils.basic import env_fallback, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _module
 from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import AUTH
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
@@ -333,7 +333,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
         "required_by": {"password": ["username"]},
     },
     "docker_command": {"type": "str", "default": "docker"},
-    "kube_context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+    "kube_context": {"type": "str"},
     "target": {"type": "str"},
     "namespace": {"type": "str"},
     "timeout": {"type": "int", "default": 1800},
@@ -422,6 +422,7 @@ def remove(params: dict[str, t.Any], *, check: bool) -> dict[str, t.Any]:
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Run, and report."""
+    _module.add_connection(module, "kube_context")
     # An index may want a password.
     module.no_log_values |= {
         password for value in module.params["build_args"].values() for password in _URL_PASSWORD.findall(str(value))

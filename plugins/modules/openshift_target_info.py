@@ -176,6 +176,10 @@ problems:
   returned: problems
   type: list
   elements: str
+reached:
+  description: V(false) if the API server gave no answer, or the kubeconfig is not there.
+  returned: when it fails for that reason
+  type: bool
 """
 
 import typing as t

@@ -17,7 +17,8 @@ import yaml
 
 from tests import playbooks
 from tests.fakes.hub import FakeHub, handed_out
-from tests.openshift.api_server import ApiServer
+from tests.fakes.openshift import FakeOpenShift
+from tests.openshift.api_server import ADMIN, ApiServer
 from tests.openshift.runner import Runner
 from tests.playbooks import JSON, ROOT
 from tests.unit import conftest as _finder  # makes the collection importable
@@ -359,6 +360,99 @@ def test_the_role_gets_a_cluster_and_gives_it_back(ansible: Ansible, api_server:
     assert not ansible.path.exists()
     both = {**variables, "openshift_hosted": {"spec": SPEC}}
     assert "give one of openshift_claim and openshift_hosted" in play(tmp_path, "provision", both, fails=True)
+
+
+def teardown(ansible: Ansible, tmp_path: Path, fails: bool = False, **variables: t.Any) -> str:
+    """Run the playbook; returns what was printed, on one line."""
+    given = {
+        "provider": "openshift",
+        "teardown_confirm": True,
+        "openshift_hub": {"kubeconfig": str(ansible.kubeconfig), "context": "c"},
+        "openshift_hub_namespace": "pools",
+        "openshift_hub_kubeconfig": str(ansible.path),
+        "openshift_hub_timeout": 10,
+        **variables,
+    }
+    printed = playbooks.play("playbooks/teardown.yml", tmp_path, "-e", json.dumps(given), fails=fails)
+    return " ".join(printed.split())
+
+
+def test_a_claim_without_a_cluster_is_given_back(ansible: Ansible, api_server: ApiServer, tmp_path: Path) -> None:
+    claim = {"pool": "never"}
+    ansible.bad(claim=claim, timeout=1)
+    assert f"{CLAIMS}/dask" in api_server.objects
+    assert not ansible.path.exists()
+    said = teardown(ansible, tmp_path, openshift_claim=claim)
+    assert f"The kubeconfig {ansible.path} does not exist" in said
+    assert "Its ClusterClaim pools/dask is given back to the hub all the same" in said
+    assert f"{CLAIMS}/dask" not in api_server.objects
+    teardown(ansible, tmp_path, openshift_claim=claim)  # as is one that has expired
+
+
+def test_a_cluster_that_does_not_answer_is_given_back(
+    ansible: Ansible, hub: FakeHub, api_server: ApiServer, tmp_path: Path
+) -> None:
+    hub.hand_out = handed_out(yaml.safe_dump(CLUSTER).replace("6443", "9"))
+    hosted = {"spec": SPEC, "node_pools": [WORKERS]}
+    ansible.good(hosted=hosted)
+    where: JSON = {"openshift_hosted": hosted, "openshift_hub_namespace": "clusters"}
+    role = {**where, "openshift_hub": {"kubeconfig": str(ansible.kubeconfig)}}
+    role["openshift_hub_kubeconfig"] = str(ansible.path)
+    assert "does not answer" in play(tmp_path, "target", role, fails=True)  # as whoever asks for its status is told
+    said = teardown(ansible, tmp_path, **where)
+    assert "the API server https://127.0.0.1:9 does not answer" in said
+    assert "Its HostedCluster clusters/dask is given back to the hub all the same" in said
+    assert not [path for path in api_server.objects if path.startswith((HOSTED, NODE_POOLS))]
+    assert not ansible.path.exists()
+
+
+def test_what_is_not_ours_is_not_given_back(
+    ansible: Ansible, hub: FakeHub, api_server: ApiServer, tmp_path: Path
+) -> None:
+    claim = {"metadata": {"name": "dask"}, "spec": {"clusterPoolName": "small"}}
+    hub.kube.ask("POST", CLAIMS, claim).json()
+    said = teardown(ansible, tmp_path, fails=True, openshift_claim={"pool": "small"})
+    assert "ClusterClaim pools/dask was made by somebody else and would stay" in said
+    assert f"{CLAIMS}/dask" in api_server.objects
+
+
+def test_a_hub_that_does_not_answer(ansible: Ansible, tmp_path: Path) -> None:
+    nowhere = {"host": "http://127.0.0.1:9", "api_key": "none"}
+    said = teardown(ansible, tmp_path, fails=True, openshift_hub=nowhere, openshift_claim={"pool": "small"})
+    assert "the API server http://127.0.0.1:9 does not answer" in said
+
+
+def test_the_environments_hub_is_not_the_cluster(
+    ansible: Ansible, hub: FakeHub, api_server: ApiServer, openshift: FakeOpenShift, tmp_path: Path
+) -> None:
+    openshift.install()
+    hub.hand_out = handed_out(openshift.kubeconfig(tmp_path / "c", openshift.login("developer")).read_text())
+    variables = {
+        "openshift_hub_namespace": "pools",
+        "openshift_claim": {"pool": "small"},
+        "openshift_hub_kubeconfig": str(ansible.path),
+        "openshift_namespace": "lab",
+        "openshift_releasing": True,
+    }
+    role = {"name": "daskops.kubernetes.openshift"}
+    seen = "openshift_target.context, __openshift_info.server, __openshift_info.user"
+    tasks: list[JSON] = [
+        {"ansible.builtin.include_role": role},
+        {"ansible.builtin.include_role": {**role, "tasks_from": "target"}},
+        {"ansible.builtin.debug": {"msg": f"{{{{ [{seen}, openshift_target.disposable is defined] }}}}"}},
+        {"ansible.builtin.include_role": {**role, "tasks_from": "release"}},
+    ]
+    # As Ansible Automation Platform's credential sets them.
+    environment = {
+        "K8S_AUTH_HOST": f"http://127.0.0.1:{api_server.server_port}",
+        "K8S_AUTH_API_KEY": ADMIN,
+        "K8S_AUTH_VERIFY_SSL": "False",
+        **playbooks.JSONL,
+    }
+    printed = playbooks.play({"vars": variables, "tasks": tasks}, tmp_path, environment=environment)
+    said = [each["msg"] for each in playbooks.results(printed) if isinstance(each.get("msg"), list)]
+    assert said == [["admin", openshift.url, "developer", False]]
+    assert f"{CLAIMS}/dask" not in api_server.objects
 
 
 def test_the_fake_as_a_program(api_server: ApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,16 @@ def test_a_pod_is_its_service_account(openshift: FakeOpenShift, tmp_path: Path, 
     assert hand_over(tmp_path, variables, environment) == {"user": "developer", "registry": registry}
 
 
+@pytest.mark.parametrize("verify", ["False", "True"])
+def test_the_environment_says_whether_the_certificate_is_checked(
+    openshift: FakeOpenShift, tmp_path: Path, registry: JSON, verify: str
+) -> None:
+    authority = {"K8S_AUTH_SSL_CA_CERT": str(openshift.files.authority)} if verify == "True" else {}
+    environment = {"K8S_AUTH_HOST": openshift.url, "K8S_AUTH_API_KEY": openshift.login("developer"), **authority}
+    found = hand_over(tmp_path, {"openshift_registry_kind": "exposed"}, {**environment, "K8S_AUTH_VERIFY_SSL": verify})
+    assert found == {"user": "developer", "registry": registry}
+
+
 def test_a_kubeconfig_is_its_user(openshift: FakeOpenShift, tmp_path: Path, registry: JSON) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     openshift.kubeconfig(kubeconfig, openshift.login("developer"), "lab")

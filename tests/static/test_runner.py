@@ -51,7 +51,7 @@ def test_a_failure_keeps_no_other_part_from_running_and_is_told_again_at_the_end
     why = ["sh", "-c", "echo too late; exit 3"]
     monkeypatch.setattr(runner, "PARTS", parts(runner, one=["true"], two=why, three=["true"]))
     assert runner.main([]) == 1
-    *_, words, said, total = capsys.readouterr().out.rstrip().splitlines()
+    *_before, words, said, total = capsys.readouterr().out.rstrip().splitlines()
     assert words.startswith("two: ")
     assert words.endswith("exit code 3")
     assert (said, total) == ("  | too late", "2 passed, 1 failed")
