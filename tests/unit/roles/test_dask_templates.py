@@ -72,6 +72,20 @@ CASES: dict[str, JSON] = {
         "dask_image_registry": "mirror.example.com/dask",
         "__dask_preflight": {"worker_groups": [GROUP, {**GROUP, "name": "gpu", "image": "registry.example.com/gpu:1"}]},
     },
+    "values of YAML": {
+        "dask_notebook_exposure": "ingress",
+        "dask_notebook_ingress": {"host": "dask.example.com", "annotations": {"kept": "1", "x": True, "n": 3}},
+        "dask_service_annotations": {"x": True, "none": None},
+        "dask_scheduler_node_selector": {"gpu": False},
+        "dask_exposure_namespaces": [{"zone": 1}],
+        "dask_target": {**BASE["dask_target"], "service_account": {"annotations": {"x": True}}},
+        "__dask_preflight": {"worker_groups": [{**GROUP, "node_selector": {"gpu": True, "zone": "a", "size": 1.5}}]},
+    },
+    "values of YAML by a route": {
+        **ROUTE,
+        "dask_notebook_route": {"annotations": {"x": True}, "labels": {"x": False}},
+        "dask_exposure_namespaces": [{"zone": 1}],
+    },
     "proxy": PROXY,
     "proxy of one's own": {
         **PROXY,
@@ -150,6 +164,31 @@ def test_all_images_come_from_the_mirror(rendered: dict[str, JSON]) -> None:
         "mirror.example.com/dask/gpu:1",
         "mirror.example.com/dask/oauth-proxy:4",
     ]
+
+
+def strings(value: t.Any) -> t.Iterator[t.Any]:
+    """All values of labels, annotations and node selectors."""
+    for key, item in value.items() if isinstance(value, dict) else ((None, item) for item in value):
+        if key in ("labels", "annotations", "matchLabels", "nodeSelector"):
+            yield from item.values()
+        elif isinstance(item, dict | list):
+            yield from strings(item)
+
+
+def test_labels_and_annotations_are_strings(rendered: dict[str, JSON]) -> None:
+    for objects in rendered.values():
+        found = list(strings(objects))
+        assert [value for value in found if not isinstance(value, str)] == []
+        assert not {"True", "False", "None"} & set(found)
+    objects = rendered["values of YAML"]
+    assert objects["Ingress/dask-notebook"]["metadata"]["annotations"] == {"kept": "1", "x": "true", "n": "3"}
+    assert objects["Service/dask-notebook"]["metadata"]["annotations"] == {"x": "true", "none": ""}
+    assert objects["ServiceAccount/dask"]["metadata"]["annotations"] == {"x": "true"}
+    scheduler, worker = (
+        objects[f"Deployment/dask-{name}"]["spec"]["template"]["spec"] for name in ("scheduler", "worker-cpu")
+    )
+    assert scheduler["nodeSelector"] == {"gpu": "false"}
+    assert worker["nodeSelector"] == {"gpu": "true", "zone": "a", "size": "1.5"}
 
 
 def test_a_route(rendered: dict[str, JSON]) -> None:
