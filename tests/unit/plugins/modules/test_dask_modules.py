@@ -107,6 +107,13 @@ def test_what_the_argument_spec_refuses(capsys: pytest.CaptureFixture[str], chan
     ("module", "params", "message"),
     [
         (dask_credentials, {"namespace": "n", "notebook_password": "short"}, "at least 8 are needed"),
+        (
+            dask_credentials,
+            {"namespace": "n", "certificate_days": 30},
+            "be renewed 30 days before its end",
+        ),
+        (dask_credentials, {"namespace": "n", "certificate_days": 3650}, "at most 1825"),
+        (dask_credentials, {"namespace": "n", "certificate_days": -5}, "valid for -5 days"),
         (dask_apply, {"namespace": "n"}, "state is present but all of the following are missing: objects"),
         (dask_apply, {"namespace": "n", "objects": [], "scheduler_rollout": "sometimes"}, "must be one of"),
         (dask_run, {"namespace": "n", "tasks": 0}, "tasks must be at least 1"),
