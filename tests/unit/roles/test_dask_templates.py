@@ -66,6 +66,29 @@ CASES: dict[str, JSON] = {
             "labels": {"shard": "internal"},
         },
     },
+    "ingress of one's own": {
+        "dask_notebook_exposure": "ingress",
+        "dask_notebook_ingress": {"host": "dask.example.com"},
+        "dask_exposure_namespaces": [{"kubernetes.io/metadata.name": "ingress-nginx"}],
+        "dask_exposure_cidrs": ["130.211.0.0/22", "35.191.0.0/16"],
+    },
+    "node ports": {"dask_notebook_exposure": "node_port", "dask_scheduler_exposure": "node_port"},
+    "node ports for IPv6 too": {
+        "dask_notebook_exposure": "node_port",
+        "dask_scheduler_exposure": "node_port",
+        "dask_exposure_cidrs": ["0.0.0.0/0", "::/0"],
+    },
+    "load balancers for some": {
+        "dask_notebook_exposure": "load_balancer",
+        "dask_scheduler_exposure": "load_balancer",
+        "dask_exposure_cidrs": ["10.0.0.0/8", "2001:db8::/32"],
+    },
+    "load balancers without policies": {
+        "dask_notebook_exposure": "load_balancer",
+        "dask_exposure_cidrs": ["10.0.0.0/8"],
+        "dask_network_policies": False,
+    },
+    "node ports for nobody": {"dask_notebook_exposure": "node_port", "dask_exposure_cidrs": []},
     "route with no router": {**ROUTE, "dask_exposure_namespaces": []},
     "mirror": {
         **PROXY,
@@ -150,7 +173,34 @@ def test_without_a_route_there_is_nothing_of_openshift(rendered: dict[str, JSON]
         assert "openshift" not in json.dumps(rendered[case])
         assert len(pod(rendered[case])["containers"]) == 1
     assert "NetworkPolicy/dask-notebook-door" not in rendered["plain"]
-    assert door(rendered["ingress"])["from"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+
+
+def test_an_ingress_controller_may_come_in(rendered: dict[str, JSON]) -> None:
+    # Where addresses are no peers of pods, such as with Cilium, the block alone would keep a pod out.
+    everybody = [{"namespaceSelector": {}, "podSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0"}}]
+    assert door(rendered["ingress"])["from"] == everybody
+    labels = {"kubernetes.io/metadata.name": "ingress-nginx"}
+    assert door(rendered["ingress of one's own"])["from"] == [
+        {"namespaceSelector": {"matchLabels": labels}, "podSelector": {}},
+        {"ipBlock": {"cidr": "130.211.0.0/22"}},
+        {"ipBlock": {"cidr": "35.191.0.0/16"}},
+    ]
+
+
+def test_ports_are_open_to_all_or_see_where_their_clients_are(rendered: dict[str, JSON]) -> None:
+    blocks = {"node ports": ["0.0.0.0/0"], "node ports for IPv6 too": ["0.0.0.0/0", "::/0"]}
+    for case, cidrs in blocks.items():
+        assert door(rendered[case])["from"] == [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
+    some = rendered["load balancers for some"]
+    for objects, policy in ((rendered["node ports"], None), (some, "Local")):
+        for name in ("notebook", "scheduler-external"):
+            assert objects[f"Service/dask-{name}"]["spec"].get("externalTrafficPolicy") == policy
+    assert "externalTrafficPolicy" not in rendered["load balancers without policies"]["Service/dask-notebook"]["spec"]
+    # It is for those two kinds only.
+    assert "externalTrafficPolicy" not in some["Service/dask-scheduler"]["spec"]
+    assert "externalTrafficPolicy" not in rendered["ingress of one's own"]["Service/dask-notebook"]["spec"]
+    # An empty "from" would let everybody in.
+    assert "NetworkPolicy/dask-notebook-door" not in rendered["node ports for nobody"]
 
 
 def test_all_images_come_from_the_mirror(rendered: dict[str, JSON]) -> None:
