@@ -35,6 +35,9 @@ _LEAST_MEMORY = {"worker": 256 * 2**20, "scheduler": 256 * 2**20, "notebook": 38
 # and ends a worker by its own limit, and should do so before the kernel does.
 _DASK_MEMORY_SHARE = Decimal("0.95")
 
+# A pod is evicted whose volume holds more than its size, and not all that Dask writes is counted by it.
+_SPILL_SHARE = Decimal("0.9")
+
 SHORTEST_PASSWORD = 8
 
 
@@ -228,7 +231,7 @@ def check_resources(
 def check_groups(
     name: str, groups: list[dict[str, t.Any]], quantity: t.Callable[[str], Decimal], problems: list[str]
 ) -> list[dict[str, t.Any]]:
-    """The worker groups with C(requests), C(limits), C(nthreads) and C(memory_limit) (bytes) worked out."""
+    """The groups with C(requests), C(limits), C(nthreads), C(memory_limit) and C(max_spill) (bytes) worked out."""
     result = []
     seen: set[str] = set()
     for group in groups:
@@ -241,10 +244,10 @@ def check_groups(
             problems.append(f"{what}: replicas {group['replicas']} is negative")
         if group.get("nthreads") is not None and group["nthreads"] < 1:
             problems.append(f"{what}: nthreads {group['nthreads']} is not a positive integer")
-        check_size(group, "local_directory_size", what, quantity, problems)
+        local_directory = check_size(group, "local_directory_size", what, quantity, problems)
         abstract = check_abstract_resources(group.get("resources") or {}, what, problems)
         resources = check_resources(group, "worker", what, quantity, problems)
-        if resources is None:
+        if resources is None or local_directory is None:
             continue
         result.append(
             {
@@ -254,6 +257,7 @@ def check_groups(
                 # Whole CPUs, as a fraction of a thread is none.
                 "nthreads": group.get("nthreads") or max(1, int(resources.cpu)),
                 "memory_limit": int(resources.memory * _DASK_MEMORY_SHARE),
+                "max_spill": int(local_directory * _SPILL_SHARE),
                 "resources": abstract,
             }
         )

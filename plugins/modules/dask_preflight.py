@@ -245,7 +245,8 @@ EXAMPLES = r"""
 RETURN = r"""
 worker_groups:
   description:
-    - The groups with C(requests), C(limits), C(nthreads) and C(memory_limit) (bytes, for Dask) worked out.
+    - The groups with C(requests), C(limits), C(nthreads), and C(memory_limit) and C(max_spill) (bytes, for Dask)
+      worked out.
   returned: success
   type: list
   elements: dict

@@ -20,6 +20,7 @@ ROLE = ROOT / "roles" / "dask"
 PLAYBOOK = [sys.executable, "-m", "ansible.cli.playbook"]
 RENDER = "{{ query('ansible.builtin.template', *__dask_templates) | map('from_yaml_all') | map('select') | flatten }}"
 KEYS = "{{ __dask_route_keys }}"
+SPILL = "DASK_DISTRIBUTED__WORKER__MEMORY__MAX_SPILL"
 PROXY_IMAGE = "registry.example.com/oauth-proxy:4"
 
 BASE: JSON = {
@@ -43,6 +44,7 @@ GROUP: JSON = {
     "replicas": 1,
     "nthreads": 1,
     "memory_limit": 1,
+    "max_spill": 9,
     "image": None,
     "priority_class": None,
     "local_directory_size": "1Gi",
@@ -50,7 +52,7 @@ GROUP: JSON = {
     **{key: [] for key in ("tolerations", "extra_arguments")},
 }
 CASES: dict[str, JSON] = {
-    "plain": {},
+    "plain": {"__dask_preflight": {"worker_groups": [GROUP]}},
     "ingress": {"dask_notebook_exposure": "ingress", "dask_notebook_ingress": {"host": "dask.example.com"}},
     "route": ROUTE,
     "route of one's own": {
@@ -62,8 +64,8 @@ CASES: dict[str, JSON] = {
             "key": "PRIVATE KEY",
             "ca_certificate": "AUTHORITY",
             "timeout": "5m",
-            "annotations": {"haproxy.router.openshift.io/timeout-tunnel": "3d"},
-            "labels": {"shard": "internal"},
+            "annotations": {"haproxy.router.openshift.io/timeout-tunnel": "3d", "x": True},
+            "labels": {"shard": "internal", "x": False},
         },
     },
     "ingress of one's own": {
@@ -72,8 +74,7 @@ CASES: dict[str, JSON] = {
         "dask_exposure_namespaces": [{"kubernetes.io/metadata.name": "ingress-nginx"}],
         "dask_exposure_cidrs": ["130.211.0.0/22", "35.191.0.0/16"],
     },
-    "node ports": {"dask_notebook_exposure": "node_port", "dask_scheduler_exposure": "node_port"},
-    "node ports for IPv6 too": {
+    "node ports": {
         "dask_notebook_exposure": "node_port",
         "dask_scheduler_exposure": "node_port",
         "dask_exposure_cidrs": ["0.0.0.0/0", "::/0"],
@@ -104,10 +105,13 @@ CASES: dict[str, JSON] = {
         "dask_target": {**BASE["dask_target"], "service_account": {"annotations": {"x": True}}},
         "__dask_preflight": {"worker_groups": [{**GROUP, "node_selector": {"gpu": True, "zone": "a", "size": 1.5}}]},
     },
-    "values of YAML by a route": {
-        **ROUTE,
-        "dask_notebook_route": {"annotations": {"x": True}, "labels": {"x": False}},
-        "dask_exposure_namespaces": [{"zone": 1}],
+    "workers with settings": {
+        "__dask_preflight": {"worker_groups": [GROUP]},
+        "dask_config": {"temporary-directory": "/tmp", "distributed": {"worker": {"memory": {"max-spill": "1 GiB"}}}},
+    },
+    "workers with environments": {
+        "__dask_preflight": {"worker_groups": [GROUP, {**GROUP, "name": "gpu", "env": {SPILL: "2 GiB"}}]},
+        "dask_env": {SPILL: "1 GiB", "DASK_TEMPORARY_DIRECTORY": "/tmp"},
     },
     "proxy": PROXY,
     "proxy of one's own": {
@@ -188,9 +192,8 @@ def test_an_ingress_controller_may_come_in(rendered: dict[str, JSON]) -> None:
 
 
 def test_ports_are_open_to_all_or_see_where_their_clients_are(rendered: dict[str, JSON]) -> None:
-    blocks = {"node ports": ["0.0.0.0/0"], "node ports for IPv6 too": ["0.0.0.0/0", "::/0"]}
-    for case, cidrs in blocks.items():
-        assert door(rendered[case])["from"] == [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
+    everybody = [{"ipBlock": {"cidr": cidr}} for cidr in ("0.0.0.0/0", "::/0")]
+    assert door(rendered["node ports"])["from"] == everybody
     some = rendered["load balancers for some"]
     for objects, policy in ((rendered["node ports"], None), (some, "Local")):
         for name in ("notebook", "scheduler-external"):
@@ -214,6 +217,37 @@ def test_all_images_come_from_the_mirror(rendered: dict[str, JSON]) -> None:
         "mirror.example.com/dask/gpu:1",
         "mirror.example.com/dask/oauth-proxy:4",
     ]
+
+
+def environment(objects: JSON, name: str) -> JSON:
+    [container] = objects[f"Deployment/dask-{name}"]["spec"]["template"]["spec"]["containers"]
+    return {item["name"]: item.get("value") for item in container["env"]}
+
+
+def test_workers_spill_less_than_their_volume_holds_unless_the_user_says_otherwise(rendered: dict[str, JSON]) -> None:
+    assert environment(rendered["plain"], "worker-cpu")[SPILL] == "9"
+    assert SPILL not in environment(rendered["plain"], "scheduler")
+    # Dask would take the environment before its files.
+    assert SPILL not in environment(rendered["workers with settings"], "worker-cpu")
+    both = rendered["workers with environments"]
+    assert environment(both, "worker-cpu")[SPILL] == "1 GiB"
+    assert environment(both, "worker-gpu")[SPILL] == "2 GiB"
+
+
+def test_the_temporary_directory_is_the_settings(rendered: dict[str, JSON]) -> None:
+    # The image has the variable too, and Dask takes the environment before its files.
+    for case, folder, variable in (
+        ("plain", "/var/lib/dask", "/var/lib/dask"),
+        ("workers with settings", "/tmp", "/tmp"),
+        ("workers with environments", "/var/lib/dask", "/tmp"),
+    ):
+        settings = yaml.safe_load(rendered[case]["ConfigMap/dask-config"]["data"]["daskops.yaml"])
+        assert settings["temporary-directory"] == folder
+        for name in ("scheduler", "notebook", "worker-cpu"):
+            assert environment(rendered[case], name)["DASK_TEMPORARY_DIRECTORY"] == variable
+        [worker] = rendered[case]["Deployment/dask-worker-cpu"]["spec"]["template"]["spec"]["containers"]
+        # It would have the last word otherwise.
+        assert not any(argument.startswith("--local-directory") for argument in worker["args"])
 
 
 def strings(value: t.Any) -> t.Iterator[t.Any]:
@@ -271,6 +305,7 @@ def test_a_route_of_ones_own(rendered: dict[str, JSON]) -> None:
     assert route["metadata"]["annotations"] == {
         "haproxy.router.openshift.io/timeout": "5m",
         "haproxy.router.openshift.io/timeout-tunnel": "3d",
+        "x": "true",
     }
     assert route["metadata"]["labels"]["shard"] == "internal"
     # The key goes another way, which keeps it out of logs.

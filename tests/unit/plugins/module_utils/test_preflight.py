@@ -84,6 +84,7 @@ def test_what_the_manifests_need_is_worked_out() -> None:
     assert result["requests"] == {"cpu": "500m", "memory": "2Gi", "nvidia.com/gpu": "1"}
     assert result["memory_limit"] == int(2 * 2**30 * 0.95)
     assert result["resources"] == {"GPU": 1.0}
+    assert result["max_spill"] == 9 * GIB
 
 
 @pytest.mark.parametrize(
