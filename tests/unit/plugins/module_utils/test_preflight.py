@@ -374,7 +374,7 @@ def test_a_volume_grows_where_its_class_allows_it_or_nobody_knows() -> None:
 
 
 def test_a_class_that_was_asked_for_once_cannot_be_left_out() -> None:
-    fields = {"f:spec": {"f:storageClassName": {}}}
+    fields: JSON = {"f:spec": {"f:storageClassName": {}}}
     managed = [{"manager": manager, "fieldsV1": fields} for manager in ("daskops", "kubectl")]
     claims = [{**CLAIM, "metadata": {**CLAIM["metadata"], "managedFields": [entry]}} for entry in managed]
     (problem,) = against(replace(THERE, claims=[claims[0]]))
