@@ -32,6 +32,10 @@ UTC = datetime.UTC
 # Ten years, as public key infrastructures inside a cluster have it (kubeadm's too).
 CA_DAYS = 3650
 
+# An authority has to outlive its certificates, and is made anew this long before it would not.
+_CA_MARGIN_DAYS = 30
+LONGEST_DAYS = CA_DAYS // 2
+
 # What jupyter_server.auth.security.passwd uses, and reads from a hash.
 _MEMORY_COST, _TIME_COST, _PARALLELISM = 10240, 10, 8
 
@@ -72,11 +76,22 @@ class Outcome:
     password_id: str
 
 
+def why_not(wanted: Wanted) -> str:
+    """Why the certificate's days cannot be, if so: one that is always about to end would be made on every run."""
+    if 0 <= wanted.renew_days < wanted.days <= LONGEST_DAYS:
+        return ""
+    return (
+        f"a certificate cannot be valid for {wanted.days} days and be renewed {wanted.renew_days} days before its end: "
+        f"choose at most {LONGEST_DAYS} days, half as long as its authority is valid, and a renewal that is fewer days "
+        "before the end, and at least 0"
+    )
+
+
 def complete(wanted: Wanted, existing: dict[str, Data], now: datetime.datetime) -> Outcome:
     """Keep what is good of C(existing), the Secrets' data by suffix (C(ca), C(tls), C(notebook)), and make the rest."""
     made: dict[str, str] = {}
     ca, tls, notebook = (dict(existing.get(suffix) or {}) for suffix in ("ca", "tls", "notebook"))
-    why = _why_new_certificate(ca.get("ca.crt"), ca.get("ca.key"), now, wanted.days)
+    why = _why_new_certificate(ca.get("ca.crt"), ca.get("ca.key"), now, wanted.days + _CA_MARGIN_DAYS)
     if why:
         made["certificate authority"] = why
         ca = _new_ca(wanted, now)

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import typing as t
 from decimal import Decimal
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _pod_security, _quota
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER
 
 if t.TYPE_CHECKING:
     from ansible_collections.daskops.kubernetes.plugins.module_utils._preflight_facts import Facts
@@ -32,6 +34,9 @@ _LEAST_MEMORY = {"worker": 256 * 2**20, "scheduler": 256 * 2**20, "notebook": 38
 # The rest of a container's memory is for the nanny and what malloc does not give back; Dask spills, pauses
 # and ends a worker by its own limit, and should do so before the kernel does.
 _DASK_MEMORY_SHARE = Decimal("0.95")
+
+# A pod is evicted whose volume holds more than its size, and not all that Dask writes is counted by it.
+_SPILL_SHARE = Decimal("0.9")
 
 SHORTEST_PASSWORD = 8
 
@@ -93,8 +98,13 @@ def check_facts(
     wanted_class = (params["notebook"] or {}).get("storage_class", "")
     if facts.namespace is not None or facts.namespace_exists is False:
         check_namespace(facts.namespace, namespace, name, params["namespace_create"], problems)
-    if asked.volume is not None and facts.storage_classes is not None:
-        check_storage_class(facts.storage_classes, wanted_class, problems)
+    present = next((claim for claim in facts.claims if claim["metadata"]["name"] == f"{name}-notebook"), None)
+    if asked.volume is not None:
+        if present is not None:
+            storage = str(params["notebook"]["storage"])
+            check_claim(present, storage, wanted_class, facts.storage_classes, quantity, problems)
+        elif facts.storage_classes is not None:
+            check_storage_class(facts.storage_classes, wanted_class, problems)
     _pod_security.check(
         params["security_context"],
         _pod_security.level_of(facts.namespace, facts.namespace_exists, params["pod_security"]),
@@ -108,7 +118,6 @@ def check_facts(
         dataclasses.replace(_quota.with_defaults(item, ranges, quantity), priority_class=item.priority_class or default)
         for item in asked.pods
     ]
-    present = next((claim for claim in facts.claims if claim["metadata"]["name"] == f"{name}-notebook"), None)
     new_volume = asked.volume if present is None else None
     problems.extend(_quota.limit_range_problems(ranges, pods, new_volume, namespace, quantity))
     wanted = [*map(_quota.pod_item, pods), *asked.services]
@@ -134,6 +143,45 @@ def check_name(name: str, what: str, problems: list[str], longest: int = 63) -> 
         )
     elif len(name) > longest:
         problems.append(f"{what} {name!r} has {len(name)} characters, {longest} are possible")
+
+
+def check_service_name(name: str, what: str, problems: list[str], longest: int) -> None:
+    """Add a problem unless names of Services may begin with C(name)."""
+    # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
+    if name[:1].isdigit():
+        problems.append(f"{what} {name!r} does not begin with a letter, as a Service's has to")
+    else:
+        check_name(name, what, problems, longest)
+
+
+def check_size(
+    given: dict[str, t.Any], key: str, what: str, quantity: t.Callable[[str], Decimal], problems: list[str]
+) -> Decimal | None:
+    """The size of a volume, or None with the problem added."""
+    try:
+        size = quantity(str(given[key]))
+    except ValueError:
+        problems.append(f"{what}: {key} {given[key]!r} is no Kubernetes quantity, such as 10Gi")
+        return None
+    if size <= 0:
+        problems.append(f"{what}: {key} {given[key]!r} must be more than 0")
+        return None
+    return size
+
+
+def check_abstract_resources(given: dict[str, t.Any], what: str, problems: list[str]) -> dict[str, float]:
+    """Dask's abstract resources as numbers; those that are none are problems."""
+    found = {}
+    for name, value in given.items():
+        try:
+            amount = float(value)
+        except (TypeError, ValueError):
+            amount = math.nan
+        if math.isfinite(amount):
+            found[name] = amount
+        else:
+            problems.append(f"{what}: resource {name} {value!r} is no number")
+    return found
 
 
 def check_resources(
@@ -183,7 +231,7 @@ def check_resources(
 def check_groups(
     name: str, groups: list[dict[str, t.Any]], quantity: t.Callable[[str], Decimal], problems: list[str]
 ) -> list[dict[str, t.Any]]:
-    """The worker groups with C(requests), C(limits), C(nthreads) and C(memory_limit) (bytes) worked out."""
+    """The groups with C(requests), C(limits), C(nthreads), C(memory_limit) and C(max_spill) (bytes) worked out."""
     result = []
     seen: set[str] = set()
     for group in groups:
@@ -196,8 +244,10 @@ def check_groups(
             problems.append(f"{what}: replicas {group['replicas']} is negative")
         if group.get("nthreads") is not None and group["nthreads"] < 1:
             problems.append(f"{what}: nthreads {group['nthreads']} is not a positive integer")
+        local_directory = check_size(group, "local_directory_size", what, quantity, problems)
+        abstract = check_abstract_resources(group.get("resources") or {}, what, problems)
         resources = check_resources(group, "worker", what, quantity, problems)
-        if resources is None:
+        if resources is None or local_directory is None:
             continue
         result.append(
             {
@@ -207,7 +257,8 @@ def check_groups(
                 # Whole CPUs, as a fraction of a thread is none.
                 "nthreads": group.get("nthreads") or max(1, int(resources.cpu)),
                 "memory_limit": int(resources.memory * _DASK_MEMORY_SHARE),
-                "resources": {key: float(value) for key, value in (group.get("resources") or {}).items()},
+                "max_spill": int(local_directory * _SPILL_SHARE),
+                "resources": abstract,
             }
         )
     return result
@@ -230,11 +281,7 @@ def check_notebook(
         )
     if notebook.get("exposure") == "route" and host:  # OpenShift chooses one otherwise
         check_route_host(host, notebook.get("domains") or [], problems)
-    try:
-        if quantity(str(notebook["storage"])) <= 0:
-            problems.append(f"notebook: storage {notebook['storage']!r} must be more than 0")
-    except ValueError:
-        problems.append(f"notebook: storage {notebook['storage']!r} is no Kubernetes quantity, such as 10Gi")
+    check_size(notebook, "storage", "notebook", quantity, problems)
     return check_resources(notebook, "notebook", "notebook", quantity, problems)
 
 
@@ -297,6 +344,50 @@ def check_storage_class(classes: list[dict[str, t.Any]], wanted: str, problems: 
             "there is no default storage class for the notebook's volume; set dask_notebook_storage_class to one of: "
             f"{', '.join(names) or 'none there'}, or dask_notebook_persistent to false"
         )
+
+
+def check_claim(
+    claim: dict[str, t.Any],
+    storage: str,
+    wanted_class: str,
+    classes: list[dict[str, t.Any]] | None,
+    quantity: t.Callable[[str], Decimal],
+    problems: list[str],
+) -> None:
+    """A volume that is there keeps its class, and may only grow, if its class lets it."""
+    # https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
+    what = f"PersistentVolumeClaim {claim['metadata']['name']}"
+    kept = claim["spec"].get("storageClassName") or ""
+    if wanted_class != kept and (wanted_class or _class_was_asked_for(claim)):
+        problems.append(
+            f"{what} is of storage class {kept!r}, and dask_notebook_storage_class has {wanted_class!r}; that cannot "
+            f"change: set it to {kept!r}, or take Dask down, which deletes the volume, and deploy it anew"
+        )
+    size = claim["spec"]["resources"]["requests"]["storage"]
+    growth = quantity(storage) - quantity(size)
+    if growth < 0:
+        why = "a volume cannot shrink"
+    elif growth > 0 and classes is not None and not _can_grow(classes, kept):
+        why = f"storage class {kept!r} cannot make it larger"
+    else:
+        return
+    problems.append(
+        f"{what} has {size}, and dask_notebook_storage has {storage}; {why}: set it to {size}, or take Dask down, "
+        "which deletes the volume, and deploy it anew"
+    )
+
+
+def _class_was_asked_for(claim: dict[str, t.Any]) -> bool:
+    """Whether the class was given with the claim: what an apply leaves out then is removed, which is refused."""
+    return any(
+        entry.get("manager") == FIELD_MANAGER
+        and "f:storageClassName" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+        for entry in claim["metadata"].get("managedFields") or []
+    )
+
+
+def _can_grow(classes: list[dict[str, t.Any]], name: str) -> bool:
+    return any(item["metadata"]["name"] == name and item.get("allowVolumeExpansion") for item in classes)
 
 
 def default_storage_class(classes: list[dict[str, t.Any]]) -> str:

@@ -29,7 +29,7 @@ class Facts:
     quotas: list[JSON] | None = None
     limit_ranges: list[JSON] | None = None
     priority_classes: list[JSON] = field(default_factory=list)
-    # The deployment's own, and needed only where there are quotas.
+    # The deployment's own; pods and Services are needed only where there are quotas.
     pods: list[JSON] = field(default_factory=list)
     claims: list[JSON] = field(default_factory=list)
     services: list[JSON] = field(default_factory=list)
@@ -59,13 +59,13 @@ def gather(cluster: Cluster, instance: Instance, exists: bool | None, volume: bo
     priorities: list[JSON] | None = []
     pods: list[JSON] | None = []
     services: list[JSON] | None = []
-    claims = own("persistentvolumeclaims") if quotas or ranges else []
+    claims = own("persistentvolumeclaims") if volume or quotas or ranges else []
     if quotas:
         pods, services = own("pods"), own("services")
         if _quota.asks_for_priority(quotas):
             priorities = _visible(lambda: cluster.items("/apis/scheduling.k8s.io/v1/priorityclasses"))
-    if pods is None or services is None or claims is None:  # what is used by others cannot be told apart
-        quotas = None
+    if pods is None or services is None or (claims is None and (quotas or ranges)):
+        quotas = None  # what is used by others cannot be told apart
     return Facts(found, namespace, classes, quotas, ranges, priorities or [], pods or [], claims or [], services or [])
 
 

@@ -34,11 +34,14 @@ attributes:
     details: Not with O(new_password=true).
 options:
   certificate_days:
-    description: How long a certificate is valid, in days. The certificate authority is valid for 3650 days.
+    description:
+      - How long a certificate is valid, in days, at most 1825.
+      - The certificate authority is valid for 3650 days, and is made anew 30 days before a new certificate would
+        outlive it.
     type: int
     default: 365
   renew_days:
-    description: How many days before its end a certificate is made anew.
+    description: How many days before its end a certificate is made anew, fewer than O(certificate_days).
     type: int
     default: 30
   notebook:
@@ -139,6 +142,8 @@ def ensure(cluster: _kube.Cluster, params: dict[str, t.Any], check_mode: bool) -
         new_password=params["new_password"],
         cookie_secret=params["oauth_proxy"],
     )
+    if why := _credentials.why_not(wanted):
+        raise DaskopsError(f"{instance}: {why}. Nothing was touched.")
     found = {
         secret["metadata"]["name"].removeprefix(f"{instance.name}-"): _credentials.decode(secret.get("data"))
         for secret in cluster.items(instance.path("secrets"), labelSelector=instance.selector)

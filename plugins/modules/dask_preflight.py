@@ -10,8 +10,8 @@ module: dask_preflight
 short_description: Check a Dask deployment before anything is touched
 version_added: 1.0.0
 description:
-  - Checks names, quantities and worker groups against each other, and the namespace and storage class against the
-    cluster.
+  - Checks names, quantities and worker groups against each other, and the namespace, the storage class and a volume
+    that is there against the cluster.
   - Adds up what the deployment asks for, and compares it with what the namespace's ResourceQuotas leave over, and each
     container with its LimitRanges. Objects that are counted are pods, volumes and Services.
   - Reports all problems at once.
@@ -245,7 +245,8 @@ EXAMPLES = r"""
 RETURN = r"""
 worker_groups:
   description:
-    - The groups with C(requests), C(limits), C(nthreads) and C(memory_limit) (bytes, for Dask) worked out.
+    - The groups with C(requests), C(limits), C(nthreads), and C(memory_limit) and C(max_spill) (bytes, for Dask)
+      worked out.
   returned: success
   type: list
   elements: dict
@@ -322,7 +323,7 @@ def quantity(text: str) -> Decimal:
 def check(params: dict[str, t.Any], connect: t.Callable[[], _kube.Cluster]) -> dict[str, t.Any]:
     """All checks: first those that need no cluster, then those that do; raises with all problems at once."""
     problems: list[str] = []
-    _preflight.check_name(params["name"], "the deployment's name", problems, longest=30)
+    _preflight.check_service_name(params["name"], "the deployment's name", problems, longest=30)
     _preflight.check_name(params["namespace"], "the namespace", problems)
     asked = _preflight.check_input(params, quantity, problems)
     _quota.check_hard(params["quota"], quantity, problems)

@@ -20,6 +20,7 @@ ROLE = ROOT / "roles" / "dask"
 PLAYBOOK = [sys.executable, "-m", "ansible.cli.playbook"]
 RENDER = "{{ query('ansible.builtin.template', *__dask_templates) | map('from_yaml_all') | map('select') | flatten }}"
 KEYS = "{{ __dask_route_keys }}"
+SPILL = "DASK_DISTRIBUTED__WORKER__MEMORY__MAX_SPILL"
 PROXY_IMAGE = "registry.example.com/oauth-proxy:4"
 
 BASE: JSON = {
@@ -43,6 +44,7 @@ GROUP: JSON = {
     "replicas": 1,
     "nthreads": 1,
     "memory_limit": 1,
+    "max_spill": 9,
     "image": None,
     "priority_class": None,
     "local_directory_size": "1Gi",
@@ -50,7 +52,7 @@ GROUP: JSON = {
     **{key: [] for key in ("tolerations", "extra_arguments")},
 }
 CASES: dict[str, JSON] = {
-    "plain": {},
+    "plain": {"__dask_preflight": {"worker_groups": [GROUP]}},
     "ingress": {"dask_notebook_exposure": "ingress", "dask_notebook_ingress": {"host": "dask.example.com"}},
     "route": ROUTE,
     "route of one's own": {
@@ -62,15 +64,54 @@ CASES: dict[str, JSON] = {
             "key": "PRIVATE KEY",
             "ca_certificate": "AUTHORITY",
             "timeout": "5m",
-            "annotations": {"haproxy.router.openshift.io/timeout-tunnel": "3d"},
-            "labels": {"shard": "internal"},
+            "annotations": {"haproxy.router.openshift.io/timeout-tunnel": "3d", "x": True},
+            "labels": {"shard": "internal", "x": False},
         },
     },
+    "ingress of one's own": {
+        "dask_notebook_exposure": "ingress",
+        "dask_notebook_ingress": {"host": "dask.example.com"},
+        "dask_exposure_namespaces": [{"kubernetes.io/metadata.name": "ingress-nginx"}],
+        "dask_exposure_cidrs": ["130.211.0.0/22", "35.191.0.0/16"],
+    },
+    "node ports": {
+        "dask_notebook_exposure": "node_port",
+        "dask_scheduler_exposure": "node_port",
+        "dask_exposure_cidrs": ["0.0.0.0/0", "::/0"],
+    },
+    "load balancers for some": {
+        "dask_notebook_exposure": "load_balancer",
+        "dask_scheduler_exposure": "load_balancer",
+        "dask_exposure_cidrs": ["10.0.0.0/8", "2001:db8::/32"],
+    },
+    "load balancers without policies": {
+        "dask_notebook_exposure": "load_balancer",
+        "dask_exposure_cidrs": ["10.0.0.0/8"],
+        "dask_network_policies": False,
+    },
+    "node ports for nobody": {"dask_notebook_exposure": "node_port", "dask_exposure_cidrs": []},
     "route with no router": {**ROUTE, "dask_exposure_namespaces": []},
     "mirror": {
         **PROXY,
         "dask_image_registry": "mirror.example.com/dask",
         "__dask_preflight": {"worker_groups": [GROUP, {**GROUP, "name": "gpu", "image": "registry.example.com/gpu:1"}]},
+    },
+    "values of YAML": {
+        "dask_notebook_exposure": "ingress",
+        "dask_notebook_ingress": {"host": "dask.example.com", "annotations": {"kept": "1", "x": True, "n": 3}},
+        "dask_service_annotations": {"x": True, "none": None},
+        "dask_scheduler_node_selector": {"gpu": False},
+        "dask_exposure_namespaces": [{"zone": 1}],
+        "dask_target": {**BASE["dask_target"], "service_account": {"annotations": {"x": True}}},
+        "__dask_preflight": {"worker_groups": [{**GROUP, "node_selector": {"gpu": True, "zone": "a", "size": 1.5}}]},
+    },
+    "workers with settings": {
+        "__dask_preflight": {"worker_groups": [GROUP]},
+        "dask_config": {"temporary-directory": "/tmp", "distributed": {"worker": {"memory": {"max-spill": "1 GiB"}}}},
+    },
+    "workers with environments": {
+        "__dask_preflight": {"worker_groups": [GROUP, {**GROUP, "name": "gpu", "env": {SPILL: "2 GiB"}}]},
+        "dask_env": {SPILL: "1 GiB", "DASK_TEMPORARY_DIRECTORY": "/tmp"},
     },
     "proxy": PROXY,
     "proxy of one's own": {
@@ -136,7 +177,33 @@ def test_without_a_route_there_is_nothing_of_openshift(rendered: dict[str, JSON]
         assert "openshift" not in json.dumps(rendered[case])
         assert len(pod(rendered[case])["containers"]) == 1
     assert "NetworkPolicy/dask-notebook-door" not in rendered["plain"]
-    assert door(rendered["ingress"])["from"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+
+
+def test_an_ingress_controller_may_come_in(rendered: dict[str, JSON]) -> None:
+    # Where addresses are no peers of pods, such as with Cilium, the block alone would keep a pod out.
+    everybody = [{"namespaceSelector": {}, "podSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0"}}]
+    assert door(rendered["ingress"])["from"] == everybody
+    labels = {"kubernetes.io/metadata.name": "ingress-nginx"}
+    assert door(rendered["ingress of one's own"])["from"] == [
+        {"namespaceSelector": {"matchLabels": labels}, "podSelector": {}},
+        {"ipBlock": {"cidr": "130.211.0.0/22"}},
+        {"ipBlock": {"cidr": "35.191.0.0/16"}},
+    ]
+
+
+def test_ports_are_open_to_all_or_see_where_their_clients_are(rendered: dict[str, JSON]) -> None:
+    everybody = [{"ipBlock": {"cidr": cidr}} for cidr in ("0.0.0.0/0", "::/0")]
+    assert door(rendered["node ports"])["from"] == everybody
+    some = rendered["load balancers for some"]
+    for objects, policy in ((rendered["node ports"], None), (some, "Local")):
+        for name in ("notebook", "scheduler-external"):
+            assert objects[f"Service/dask-{name}"]["spec"].get("externalTrafficPolicy") == policy
+    assert "externalTrafficPolicy" not in rendered["load balancers without policies"]["Service/dask-notebook"]["spec"]
+    # It is for those two kinds only.
+    assert "externalTrafficPolicy" not in some["Service/dask-scheduler"]["spec"]
+    assert "externalTrafficPolicy" not in rendered["ingress of one's own"]["Service/dask-notebook"]["spec"]
+    # An empty "from" would let everybody in.
+    assert "NetworkPolicy/dask-notebook-door" not in rendered["node ports for nobody"]
 
 
 def test_all_images_come_from_the_mirror(rendered: dict[str, JSON]) -> None:
@@ -150,6 +217,62 @@ def test_all_images_come_from_the_mirror(rendered: dict[str, JSON]) -> None:
         "mirror.example.com/dask/gpu:1",
         "mirror.example.com/dask/oauth-proxy:4",
     ]
+
+
+def environment(objects: JSON, name: str) -> JSON:
+    [container] = objects[f"Deployment/dask-{name}"]["spec"]["template"]["spec"]["containers"]
+    return {item["name"]: item.get("value") for item in container["env"]}
+
+
+def test_workers_spill_less_than_their_volume_holds_unless_the_user_says_otherwise(rendered: dict[str, JSON]) -> None:
+    assert environment(rendered["plain"], "worker-cpu")[SPILL] == "9"
+    assert SPILL not in environment(rendered["plain"], "scheduler")
+    # Dask would take the environment before its files.
+    assert SPILL not in environment(rendered["workers with settings"], "worker-cpu")
+    both = rendered["workers with environments"]
+    assert environment(both, "worker-cpu")[SPILL] == "1 GiB"
+    assert environment(both, "worker-gpu")[SPILL] == "2 GiB"
+
+
+def test_the_temporary_directory_is_the_settings(rendered: dict[str, JSON]) -> None:
+    # The image has the variable too, and Dask takes the environment before its files.
+    for case, folder, variable in (
+        ("plain", "/var/lib/dask", "/var/lib/dask"),
+        ("workers with settings", "/tmp", "/tmp"),
+        ("workers with environments", "/var/lib/dask", "/tmp"),
+    ):
+        settings = yaml.safe_load(rendered[case]["ConfigMap/dask-config"]["data"]["daskops.yaml"])
+        assert settings["temporary-directory"] == folder
+        for name in ("scheduler", "notebook", "worker-cpu"):
+            assert environment(rendered[case], name)["DASK_TEMPORARY_DIRECTORY"] == variable
+        [worker] = rendered[case]["Deployment/dask-worker-cpu"]["spec"]["template"]["spec"]["containers"]
+        # It would have the last word otherwise.
+        assert not any(argument.startswith("--local-directory") for argument in worker["args"])
+
+
+def strings(value: t.Any) -> t.Iterator[t.Any]:
+    """All values of labels, annotations and node selectors."""
+    for key, item in value.items() if isinstance(value, dict) else ((None, item) for item in value):
+        if key in ("labels", "annotations", "matchLabels", "nodeSelector"):
+            yield from item.values()
+        elif isinstance(item, dict | list):
+            yield from strings(item)
+
+
+def test_labels_and_annotations_are_strings(rendered: dict[str, JSON]) -> None:
+    for objects in rendered.values():
+        found = list(strings(objects))
+        assert [value for value in found if not isinstance(value, str)] == []
+        assert not {"True", "False", "None"} & set(found)
+    objects = rendered["values of YAML"]
+    assert objects["Ingress/dask-notebook"]["metadata"]["annotations"] == {"kept": "1", "x": "true", "n": "3"}
+    assert objects["Service/dask-notebook"]["metadata"]["annotations"] == {"x": "true", "none": ""}
+    assert objects["ServiceAccount/dask"]["metadata"]["annotations"] == {"x": "true"}
+    scheduler, worker = (
+        objects[f"Deployment/dask-{name}"]["spec"]["template"]["spec"] for name in ("scheduler", "worker-cpu")
+    )
+    assert scheduler["nodeSelector"] == {"gpu": "false"}
+    assert worker["nodeSelector"] == {"gpu": "true", "zone": "a", "size": "1.5"}
 
 
 def test_a_route(rendered: dict[str, JSON]) -> None:
@@ -182,6 +305,7 @@ def test_a_route_of_ones_own(rendered: dict[str, JSON]) -> None:
     assert route["metadata"]["annotations"] == {
         "haproxy.router.openshift.io/timeout": "5m",
         "haproxy.router.openshift.io/timeout-tunnel": "3d",
+        "x": "true",
     }
     assert route["metadata"]["labels"]["shard"] == "internal"
     # The key goes another way, which keeps it out of logs.

@@ -260,7 +260,27 @@ def test_a_repository_is_cloned_once_and_a_failure_is_said(tmp_path: Path, capfd
     notebook.clone(f"file://{origin}", tmp_path)
     assert (tmp_path / "team-notebooks" / "a.ipynb").read_text() == "changed"
     notebook.clone("file:///dev/null/nowhere", tmp_path)
-    assert "nowhere could not be cloned" in capfd.readouterr().out
+    assert "nowhere could not be cloned" in capfd.readouterr().err
+
+
+def test_a_repository_that_hangs_is_given_up_and_tried_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = runtime("notebook")
+    git, home = tmp_path / "bin" / "git", tmp_path / "home"
+    for folder in (git.parent, home):
+        folder.mkdir()
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(notebook, "CLONE_SECONDS", 2)
+    script = '#!/bin/sh\nfor target; do :; done\nmkdir "$target" && touch "$target/{}" || exit\n'
+    git.write_text(script.format("part") + "exec sleep 60\n")
+    git.chmod(0o755)
+    notebook.clone("https://example.com/a.git", home)
+    assert "https://example.com/a.git could not be cloned: " in capfd.readouterr().err
+    assert not (home / "a").exists()
+    git.write_text(script.format("all"))
+    notebook.clone("https://example.com/a.git", home)
+    assert [path.relative_to(home) for path in home.rglob("*")] == [Path("a"), Path("a/all")]
 
 
 def test_the_reference_graphs_answer_is_right(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Nobody waits much longer for a notebook.
+CLONE_SECONDS = 60
+
 
 def place_examples(source: Path, home: Path) -> None:
     """Copy each of the image's examples that the home has not yet."""
@@ -26,13 +29,19 @@ def place_examples(source: Path, home: Path) -> None:
 
 def clone(repository: str, home: Path) -> None:
     """Clone a repository into the home, unless it is there; a failure is said and does not keep the notebook down."""
-    target = home / repository.rstrip("/").removesuffix(".git").rpartition("/")[2]
-    if not target.exists():
-        # The collection's own image has dulwich, a git in Python, and an image of others may have git.
-        git = ["git"] if shutil.which("git") else [sys.executable, "-m", "dulwich"]
-        done = subprocess.run([*git, "clone", "--depth", "1", repository, str(target)], check=False, timeout=300)
-        if done.returncode:
-            print(f"daskops: {repository} could not be cloned (exit code {done.returncode})", flush=True)
+    name = repository.rstrip("/").removesuffix(".git").rpartition("/")[2]
+    target, part = home / name, home / f".{name}.part"
+    if target.exists():
+        return
+    # The collection's own image has dulwich, a git in Python, and an image of others may have git.
+    git = ["git"] if shutil.which("git") else [sys.executable, "-m", "dulwich"]
+    try:
+        if part.exists():  # of a container that was ended
+            shutil.rmtree(part)
+        subprocess.run([*git, "clone", "--depth", "1", repository, str(part)], check=True, timeout=CLONE_SECONDS)
+        part.rename(target)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"daskops: {repository} could not be cloned: {error}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

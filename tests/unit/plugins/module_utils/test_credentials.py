@@ -83,6 +83,46 @@ def test_an_authority_that_would_end_before_its_certificates_is_made_anew() -> N
     assert set(second.made) == {"certificate authority", "certificate"}
 
 
+ALLOWED = [
+    (days, renew_days)
+    for days in (1, 2, 7, 30, 31, 90, 365, 366, 1000, _credentials.LONGEST_DAYS)
+    for renew_days in {0, 1, 7, 29, 30, days // 2, days - 1}
+    if renew_days < days
+]
+
+
+@pytest.mark.parametrize(("days", "renew_days"), ALLOWED)
+def test_with_whatever_days_are_allowed_a_second_run_makes_nothing(days: int, renew_days: int) -> None:
+    wanted = replace(WANTED, days=days, renew_days=renew_days, notebook=False)
+    assert _credentials.why_not(wanted) == ""
+    data: dict[str, _credentials.Data] = {}
+    # Close to the authority's end too.
+    for start in (NOW, later(_credentials.CA_DAYS - days - 31), later(_credentials.CA_DAYS - days - 29)):
+        data = _credentials.complete(wanted, data, start).data
+        second = _credentials.complete(wanted, data, start + datetime.timedelta(minutes=5))
+        assert second.made == {}
+        # A certificate ends before its authority.
+        authority = x509.load_pem_x509_certificate(data["ca"]["ca.crt"].encode())
+        assert second.expires < authority.not_valid_after_utc
+
+
+def test_an_authority_is_renewed_some_days_before_a_certificate_would_outlive_it() -> None:
+    first = _credentials.complete(WANTED, {}, NOW).data
+    for days, made in ((396, set()), (394, {"certificate authority", "certificate"})):
+        data = _credentials.complete(WANTED, first, later(_credentials.CA_DAYS - 400)).data
+        assert set(_credentials.complete(WANTED, data, later(_credentials.CA_DAYS - days)).made) == made
+
+
+@pytest.mark.parametrize(
+    ("days", "renew_days"),
+    [(30, 30), (7, 30), (0, 0), (-1, -2), (365, -1), (_credentials.LONGEST_DAYS + 1, 30), (3650, 30), (4000, 30)],
+)
+def test_days_that_would_make_certificates_on_every_run_are_refused(days: int, renew_days: int) -> None:
+    why = _credentials.why_not(replace(WANTED, days=days, renew_days=renew_days))
+    assert f"valid for {days} days" in why
+    assert f"renewed {renew_days} days before" in why
+
+
 @pytest.mark.parametrize(
     ("secret", "key", "value", "made"),
     [

@@ -14,7 +14,8 @@ JSON = dict[str, t.Any]
 
 
 def group(**changes: t.Any) -> JSON:
-    return {"name": "default", "replicas": 1, "cpu": "1", "memory": "2Gi", **changes}
+    given = {"name": "default", "replicas": 1, "cpu": "1", "memory": "2Gi", "local_directory_size": "10Gi"}
+    return {**given, **changes}
 
 
 def problems_of(*groups: JSON, name: str = "dask") -> list[str]:
@@ -41,6 +42,11 @@ def problems_of(*groups: JSON, name: str = "dask") -> list[str]:
         ({"cpu_request": "2"}, "cpu_request '2' is more than cpu '1'"),
         ({"memory_request": "3Gi"}, "memory_request '3Gi' is more than memory '2Gi'"),
         ({"extended_resources": {"nvidia.com/gpu": "two"}}, "nvidia.com/gpu 'two' is no Kubernetes quantity"),
+        ({"local_directory_size": "50GB"}, "local_directory_size '50GB' is no Kubernetes quantity"),
+        ({"local_directory_size": "0"}, "local_directory_size '0' must be more than 0"),
+        ({"resources": {"GPU": "one"}}, "worker group 'default': resource GPU 'one' is no number"),
+        ({"resources": {"GPU": None}}, "resource GPU None is no number"),
+        ({"resources": {"GPU": "nan"}}, "resource GPU 'nan' is no number"),
     ],
 )
 def test_a_group_that_cannot_be_is_named_with_what_is_wrong(change: JSON, message: str) -> None:
@@ -78,6 +84,7 @@ def test_what_the_manifests_need_is_worked_out() -> None:
     assert result["requests"] == {"cpu": "500m", "memory": "2Gi", "nvidia.com/gpu": "1"}
     assert result["memory_limit"] == int(2 * 2**30 * 0.95)
     assert result["resources"] == {"GPU": 1.0}
+    assert result["max_spill"] == 9 * GIB
 
 
 @pytest.mark.parametrize(
@@ -304,7 +311,9 @@ def test_a_class_that_is_asked_for_or_is_there_counts() -> None:
     slow = [quota({"slow.storageclass.storage.k8s.io/requests.storage": "9Gi"})]
     assert len(against(replace(THERE, quotas=slow), notebook={"storage_class": "slow"})) == 1
     assert against(replace(THERE, quotas=slow, claims=[CLAIM])) == []  # it is there already
-    assert len(against(replace(THERE, quotas=slow, claims=[CLAIM]), notebook={"storage": "11Gi"})) == 1
+    grows = [{**item, "allowVolumeExpansion": True} for item in CLASSES]
+    larger = replace(THERE, quotas=slow, claims=[CLAIM], storage_classes=grows)
+    assert len(against(larger, notebook={"storage": "11Gi"})) == 1
 
 
 def test_a_volume_that_is_there_is_not_made() -> None:
@@ -329,6 +338,48 @@ def test_a_default_priority_class_counts_unless_a_group_names_another() -> None:
     assert against(replace(THERE, quotas=quotas), worker_groups=groups) == []
     (problem,) = against(replace(THERE, quotas=quotas, priority_classes=classes), worker_groups=groups)
     assert "asks for 2 (scheduler, notebook)" in problem
+
+
+@pytest.mark.parametrize(
+    ("notebook", "message"),
+    [
+        ({}, ""),
+        ({"storage": "10240Mi"}, ""),
+        ({"storage_class": "slow"}, ""),
+        ({"storage_class": "gone"}, "is of storage class 'slow', and dask_notebook_storage_class has 'gone'"),
+        (
+            {"storage_class": "fast"},
+            "set it to 'slow', or take Dask down, which deletes the volume",
+        ),
+        ({"storage": "9Gi"}, "has 10Gi, and dask_notebook_storage has 9Gi; a volume cannot shrink: set it to 10Gi"),
+        (
+            {"storage": "11Gi"},
+            "dask_notebook_storage has 11Gi; storage class 'slow' cannot make it larger",
+        ),
+    ],
+)
+def test_a_volume_that_is_there_can_only_grow(notebook: JSON, message: str) -> None:
+    problems = against(replace(THERE, claims=[CLAIM]), notebook=notebook)
+    assert len(problems) == bool(message)
+    assert all(message in problem for problem in problems)
+    assert all(problem.startswith("PersistentVolumeClaim dask-notebook ") for problem in problems)
+
+
+def test_a_volume_grows_where_its_class_allows_it_or_nobody_knows() -> None:
+    classes = [{**item, "allowVolumeExpansion": True} for item in CLASSES]
+    for known in (classes, None):
+        assert against(replace(THERE, claims=[CLAIM], storage_classes=known), notebook={"storage": "11Gi"}) == []
+    # What is there needs no default class.
+    assert against(replace(THERE, claims=[CLAIM], storage_classes=[])) == []
+
+
+def test_a_class_that_was_asked_for_once_cannot_be_left_out() -> None:
+    fields: JSON = {"f:spec": {"f:storageClassName": {}}}
+    managed = [{"manager": manager, "fieldsV1": fields} for manager in ("daskops", "kubectl")]
+    claims = [{**CLAIM, "metadata": {**CLAIM["metadata"], "managedFields": [entry]}} for entry in managed]
+    (problem,) = against(replace(THERE, claims=[claims[0]]))
+    assert "is of storage class 'slow', and dask_notebook_storage_class has ''; that cannot change" in problem
+    assert against(replace(THERE, claims=[claims[1]])) == []
 
 
 def test_what_is_there_is_given_back() -> None:

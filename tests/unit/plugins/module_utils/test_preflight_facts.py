@@ -106,6 +106,14 @@ def test_with_a_quota_the_deployments_own_objects_are_asked_for(cluster: FakeClu
     assert PRIORITIES not in cluster.asked
 
 
+def test_a_volume_that_is_there_is_asked_for_without_a_quota_too(cluster: FakeCluster) -> None:
+    cluster.answers[CLAIMS] = [{"kind": "Claim"}]
+    assert gather(cluster).claims == [{"kind": "Claim"}]
+    cluster.answers[CLAIMS] = 403
+    assert gather(cluster).claims == []
+    assert gather(cluster).quota_checked
+
+
 def test_priority_classes_are_asked_for_where_a_quota_has_them(cluster: FakeCluster) -> None:
     spec = {**QUOTA["spec"], "scopes": ["PriorityClass"]}
     cluster.answers |= {QUOTAS: [{**QUOTA, "spec": spec}], PRIORITIES: [{"metadata": {"name": "p"}}]}
@@ -135,7 +143,7 @@ PARAMS: JSON = {
     "security_context": {},
     "pod_security": "restricted",
     "arbitrary_uid": False,
-    "worker_groups": [{"name": "default", "replicas": 3, "cpu": "1", "memory": "2Gi"}],
+    "worker_groups": [{"name": "default", "replicas": 3, "cpu": "1", "memory": "2Gi", "local_directory_size": "10Gi"}],
     "scheduler": {"cpu": "500m", "memory": "1Gi", "exposure": "port_forward"},
     "notebook": None,
 }

@@ -57,9 +57,15 @@ PREFLIGHT: JSON = {
     ("change", "message"),
     [
         ({"name": "Dask"}, "the deployment's name 'Dask' is no DNS label"),
+        (
+            {"name": "2024-team"},
+            "name '2024-team' does not begin with a letter, as a Service's has to",
+        ),
         ({"name": "d" * 31}, "has 31 characters, 30 are possible"),
         ({"namespace": "a_b"}, "the namespace 'a_b' is no DNS label"),
         ({"worker_groups": [{"name": "a"}, {"name": "a"}]}, "'a' is there twice"),
+        ({"worker_groups": [{"name": "a", "local_directory_size": "50GB"}]}, "'50GB' is no Kubernetes quantity"),
+        ({"worker_groups": [{"name": "a", "resources": {"GPU": "one"}}]}, "resource GPU 'one' is no number"),
         ({"worker_groups": [{"name": "a", "nthreads": 0}]}, "nthreads 0 is not a positive integer"),
         ({"scheduler": {"cpu": "x", "memory": "1Gi"}}, "scheduler: cpu 'x' is no Kubernetes quantity"),
         ({"notebook": {**PREFLIGHT["notebook"], "password": ""}}, "password has 0 characters"),
@@ -101,6 +107,13 @@ def test_what_the_argument_spec_refuses(capsys: pytest.CaptureFixture[str], chan
     ("module", "params", "message"),
     [
         (dask_credentials, {"namespace": "n", "notebook_password": "short"}, "at least 8 are needed"),
+        (
+            dask_credentials,
+            {"namespace": "n", "certificate_days": 30},
+            "be renewed 30 days before its end",
+        ),
+        (dask_credentials, {"namespace": "n", "certificate_days": 3650}, "at most 1825"),
+        (dask_credentials, {"namespace": "n", "certificate_days": -5}, "valid for -5 days"),
         (dask_apply, {"namespace": "n"}, "state is present but all of the following are missing: objects"),
         (dask_apply, {"namespace": "n", "objects": [], "scheduler_rollout": "sometimes"}, "must be one of"),
         (dask_run, {"namespace": "n", "tasks": 0}, "tasks must be at least 1"),
