@@ -183,7 +183,10 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
         region=region,
         network=spec.network_path,
         ours=core.is_ours(seen.network, spec.cluster) and not shared,
-        others=tuple(str(each.get("name")) for each in others if teardown.in_network(spec, each)),
+        others=tuple(
+            leftovers.Other(str(each.get("name")), str(each.get("location") or ""), teardown.in_network(spec, each))
+            for each in others
+        ),
         namespaces=spec.namespaces,
     )
     left, unclear = leftovers.find(where, items)

@@ -17,6 +17,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_input import region_of
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_resources import (
     Leftover,
     relative_name,
@@ -71,6 +72,20 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Other:
+    """Another cluster that there still is; what is not known of it may be so."""
+
+    name: str
+    location: str = ""
+    in_network: bool = True
+
+    @property
+    def display_name(self) -> str:
+        """What it is called."""
+        return f"{self.name} in {self.location}" if self.location else self.name
+
+
+@dataclass(frozen=True)
 class Where:
     """Whose leftovers are looked for."""
 
@@ -79,8 +94,8 @@ class Where:
     region: str
     network: str  # its path
     ours: bool = False  # whether the network was made for the cluster
-    others: tuple[str, ...] = ()  # names of the clusters that there still are
-    namespaces: tuple[str, ...] = ()  # whose volumes are the cluster's though their disks do not say so
+    others: tuple[Other, ...] = ()  # all others of the project, in whatever network
+    namespaces: tuple[str, ...] = ()  # whose volumes are the cluster's, if no other's, where disks do not say whose
 
     @property
     def node_tag(self) -> re.Pattern[str]:
@@ -155,7 +170,7 @@ def _is_firewall(where: Where, item: Item) -> bool:
 
 def _alone(where: Where) -> bool:
     """Whether all that Kubernetes made in the network can only be this cluster's."""
-    return where.ours and not where.others
+    return where.ours and not any(other.in_network for other in where.others)
 
 
 def _is_seed(where: Where, item: Item, balancers: set[str]) -> bool:
@@ -171,7 +186,7 @@ def _is_seed(where: Where, item: Item, balancers: set[str]) -> bool:
 
 def _has_nodes(where: Where, instances: t.Sequence[str]) -> bool:
     """Whether all of a pool's machines are nodes of the cluster; a longer name may be another cluster's."""
-    if any(other.startswith(f"{where.cluster}-") for other in where.others):
+    if any(other.name.startswith(f"{where.cluster}-") for other in where.others):
         return False
     nodes = re.compile(rf"gke-{re.escape(where.cluster)}-.+-[0-9a-f]{{8}}-[a-z0-9]{{4}}")
     return bool(instances) and all(nodes.fullmatch(short_name(url)) for url in instances)
@@ -218,25 +233,32 @@ def _follow(network: t.Sequence[Item], taken: dict[str, Item], balancers: set[st
 def _disks(where: Where, disks: t.Sequence[Item]) -> tuple[list[Item], list[str]]:
     taken, unclear = [], []
     for item in disks:
-        labels, description = item.body.get("labels") or {}, _description(item.body)
-        namespace = description.get(_CREATED_FOR)
-        cluster, location = labels.get(_CLUSTER_NAME), labels.get(_CLUSTER_LOCATION)
-        if cluster is not None:
-            mine = cluster == where.cluster and location in (None, where.location)
-        elif namespace is None:
-            continue
-        else:
-            mine = namespace in where.namespaces or bool(
-                re.match(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-", item.name)
-            )
-            if not mine:
-                claim = description.get("kubernetes.io/created-for/pvc/name")
-                unclear.append(
-                    f"disk {item.name}: it was made for volume claim {namespace}/{claim} of a cluster that it does not "
-                    "name"
-                )
-        if mine and item.body.get("users"):
-            unclear.append(f"disk {item.name}: a machine uses it")
-        elif mine:
+        doubt = _doubt(where, item)
+        if doubt:
+            unclear.append(f"disk {item.name}: {doubt}")
+        elif doubt is not None:
             taken.append(item)
     return taken, unclear
+
+
+def _doubt(where: Where, item: Item) -> str | None:
+    """Why a disk may be the cluster's and is not taken; nothing if it is taken, None if it is another's."""
+    labels, description = item.body.get("labels") or {}, _description(item.body)
+    cluster, location = labels.get(_CLUSTER_NAME), labels.get(_CLUSTER_LOCATION)
+    namespace, claim = description.get(_CREATED_FOR), description.get("kubernetes.io/created-for/pvc/name")
+    if cluster is not None:
+        if cluster != where.cluster or location not in (None, where.location):
+            return None
+    elif namespace is None:
+        return None
+    elif not re.match(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-", item.name):
+        doubt = f"it was made for volume claim {namespace}/{claim} of a cluster that it does not name"
+        if namespace not in where.namespaces:
+            return doubt
+        if near := [each for each in where.others if region_of(each.location) in ("", where.region)]:
+            return f"{doubt}, which could be {_names(near)}"
+    return "a machine uses it" if item.body.get("users") else ""
+
+
+def _names(others: t.Sequence[Other]) -> str:
+    return ", ".join(f"cluster {other.display_name}" for other in others)

@@ -37,9 +37,9 @@ def is_it(spec: core.Spec, cluster: JSON) -> bool:
 
 
 def in_network(spec: core.Spec, cluster: JSON) -> bool:
-    """Whether a cluster of the project is in the network."""
+    """Whether a cluster of the project is in the network, or may be."""
     network = (cluster.get("networkConfig") or {}).get("network") or cluster.get("network")
-    return bool(spec.network) and core.short_name(network) == spec.network["name"]
+    return bool(spec.network) and core.short_name(network) in ("", spec.network["name"])
 
 
 def _stands_on(spec: core.Spec, seen: core.Seen, cluster: JSON) -> bool:

@@ -43,7 +43,9 @@ options:
         type: str
         required: true
       namespaces:
-        description: Namespaces whose volumes are the cluster's. Not all disks of volumes name their cluster.
+        description:
+          - Namespaces whose volumes are the cluster's. Not all disks of volumes name their cluster; those that do not
+            are left alone if there is another cluster in the region, as they could be its.
         type: list
         elements: str
         default: []

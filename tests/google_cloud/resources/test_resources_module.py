@@ -448,6 +448,20 @@ def test_what_kubernetes_left_behind_goes_too(modules: Modules, cloud: FakeCloud
 
 
 @pytest.mark.usefixtures("made")
+@pytest.mark.parametrize(("location", "goes"), [(REGION, False), (f"{REGION}-b", False), ("us-east1", True)])
+def test_a_volume_that_could_be_another_clusters_stays(
+    modules: Modules, cloud: FakeCloud, location: str, goes: bool
+) -> None:
+    *_, disk = leftovers(cloud)
+    cloud.add_cluster({"name": "b", "initialNodeCount": 1}, location)
+    params = {**everything(), "state": "absent", "leftovers": True}
+    params["cluster"]["namespaces"] = ["dask"]
+    result = modules.resources(**params)
+    assert (disk not in cloud.state.resources) == goes
+    assert bool([each for each in result["kept"] if f"cluster b in {location}" in each and "pvc-2" in each]) != goes
+
+
+@pytest.mark.usefixtures("made")
 def test_leftovers_stay_unless_they_are_asked_for(modules: Modules, cloud: FakeCloud) -> None:
     left = leftovers(cloud)
     result = modules.resources(**{**everything(), "state": "absent"})

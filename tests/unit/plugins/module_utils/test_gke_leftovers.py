@@ -109,7 +109,7 @@ def test_an_ingress_is_found_from_its_endpoints_on_in_a_network_of_ours() -> Non
     ours = replace(WHERE, ours=True)
     assert found(*ingress(), where=ours) == everything
     assert found(*ingress(), where=WHERE) == []  # it could be another cluster's
-    assert found(*ingress(), where=replace(ours, others=("b",))) == []
+    assert found(*ingress(), where=replace(ours, others=(leftovers.Other("b"),))) == []
 
 
 def test_what_others_made_is_not_taken_though_it_refers_to_what_is() -> None:
@@ -123,7 +123,8 @@ def test_a_target_pool_by_its_nodes() -> None:
     nodes = [f"{ROOT}{ZONE}/instances/gke-dask-workers-0a1b2c3d-x1y2"]
     pool = item("targetPools", HERE, "a" + "f" * 31, instances=nodes)
     assert found(pool) == [f"regions/europe-west4/targetPools/{pool.name}"]
-    assert found(pool, where=replace(WHERE, others=("dask-workers",))) == []  # whose node it could be
+    other = leftovers.Other("dask-workers", in_network=False)
+    assert found(pool, where=replace(WHERE, others=(other,))) == []  # whose node it could be
     mixed = item("targetPools", HERE, "p", instances=[*nodes, f"{ROOT}{ZONE}/instances/web-1"])
     assert found(mixed) == []
 
@@ -156,6 +157,18 @@ def test_disks_that_name_no_cluster_are_not_taken_unless_their_namespace_is_the_
     left, unclear = leftovers.find(replace(WHERE, namespaces=("dask",)), [disk("pvc-1")])
     assert [each.path.rpartition("/")[2] for each in left] == ["pvc-1"]
     assert unclear == ()
+
+
+@pytest.mark.parametrize(
+    ("location", "goes"), [("us-east1", True), ("europe-west4", False), ("europe-west4-c", False), ("", False)]
+)
+def test_disks_that_name_no_cluster_are_not_taken_if_another_cluster_could_own_them(location: str, goes: bool) -> None:
+    others = (leftovers.Other("b", location, in_network=False),)
+    left, unclear = leftovers.find(replace(WHERE, namespaces=("dask",), others=others), [disk("pvc-1")])
+    assert bool(left) == goes
+    assert bool(unclear) != goes
+    if not goes:
+        assert unclear[0].endswith(f"which could be cluster {others[0].display_name}")
 
 
 def test_a_disk_in_use_is_not_taken() -> None:

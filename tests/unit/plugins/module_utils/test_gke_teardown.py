@@ -86,6 +86,7 @@ def test_nothing_there_is_nothing_to_delete() -> None:
     [
         {"name": "dask", "location": "europe-west4"},
         {"name": "b", "location": "us-east1", "network": "net", "subnetwork": "sub"},
+        {"name": "b", "location": "us-east1"},  # which network it is in is not known
         {"name": "b", "location": "us-east1", "nodePools": [{"config": {"serviceAccount": EMAIL}}]},
         {
             "name": "b",
