@@ -100,12 +100,13 @@ def calls(google: Google, spec: core.Spec, absent: bool = False) -> dict[str, t.
     return found
 
 
-def _clusters(google: Google, path: str) -> tuple[JSON, ...]:
+def _clusters(google: Google, path: str) -> JSON:
+    """The answer with the project's clusters, and with the zones of which it has none as they do not answer."""
     try:
-        return tuple(google.get("container", path).get("clusters") or ())
+        return google.get("container", path)
     except GoogleError as error:
         if error.reason == "SERVICE_DISABLED":
-            return ()
+            return {}
         raise
 
 
@@ -134,6 +135,7 @@ def seen_of(spec: core.Spec, found: t.Mapping[str, t.Any]) -> core.Seen:
     """What was read; a read that failed counts as nothing."""
     got = {key: None if isinstance(value, GoogleError) else value for key, value in found.items()}
     targets = dict.fromkeys(binding.target for binding in core.bindings(spec, ""))  # in an order that stays
+    listed = got.get("clusters") or {}
     return core.Seen(
         number=got.get("number") or "",
         network=got.get("network"),
@@ -142,7 +144,8 @@ def seen_of(spec: core.Spec, found: t.Mapping[str, t.Any]) -> core.Seen:
         account=got.get("account"),
         registry=got.get("registry"),
         policies={target: got.get(f"policy of {target}") for target in targets},
-        clusters=got.get("clusters") or (),
+        clusters=tuple(listed.get("clusters") or ()),
+        silent=tuple(listed.get("missingZones") or ()),
     )
 
 

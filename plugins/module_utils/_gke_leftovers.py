@@ -126,9 +126,14 @@ def find(where: Where, found: t.Sequence[Item]) -> tuple[tuple[Leftover, ...], t
         if item.kind.collection != "firewalls" and _is_seed(where, item, balancers):
             taken[item.path] = item
     _follow(network, taken, balancers)
+    doubts = [
+        f"{item.kind.name} {item.name}: it could be of {_names(others)}"
+        for item in network
+        if item.path not in taken and _is_named(where, item) and (others := _alike(where, item))
+    ]
     disks, unclear = _disks(where, [item for item in found if not item.kind.network])
     chosen = sorted([*taken.values(), *disks], key=lambda item: (item.kind.stage, item.kind.name, item.path))
-    return tuple(_leftover(item) for item in chosen), tuple(unclear)
+    return tuple(_leftover(item) for item in chosen), (*doubts, *unclear)
 
 
 def _leftover(item: Item) -> Leftover:
@@ -156,16 +161,35 @@ def _is_kubernetes(item: Item) -> bool:
 
 
 def _is_firewall(where: Where, item: Item) -> bool:
-    if relative_name(item.body.get("network")) != where.network:
+    if _is_named(where, item):
+        return not _alike(where, item)
+    if relative_name(item.body.get("network")) != where.network or item.body.get("targetTags"):
         return False
-    if re.fullmatch(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-[a-z]+", item.name):
-        return True
-    tags = item.body.get("targetTags") or []
-    if not _KUBERNETES.match(item.name):
-        return False
-    if tags:
-        return all(where.node_tag.fullmatch(tag) for tag in tags)
-    return _alone(where)
+    return bool(_KUBERNETES.match(item.name)) and _alone(where)
+
+
+def _is_named(where: Where, item: Item) -> bool:
+    """Whether something has the cluster's name in its own, or in those of the machines that it is for."""
+    cluster = re.escape(where.cluster)
+    if item.kind.collection == "firewalls":
+        if relative_name(item.body.get("network")) != where.network:
+            return False
+        if re.fullmatch(rf"gke-{cluster}-[0-9a-f]{{8}}-[a-z]+", item.name):
+            return True
+        tags = item.body.get("targetTags") or []
+        return bool(_KUBERNETES.match(item.name) and tags) and all(where.node_tag.fullmatch(tag) for tag in tags)
+    if item.kind.collection == "targetPools":
+        nodes = re.compile(rf"gke-{cluster}-.+-[0-9a-f]{{8}}-[a-z0-9]{{4}}")
+        instances = item.body.get("instances") or []
+        return bool(instances) and all(nodes.fullmatch(short_name(url)) for url in instances)
+    return item.kind.collection == "disks" and bool(re.match(rf"gke-{cluster}-[0-9a-f]{{8}}-", item.name))
+
+
+def _alike(where: Where, item: Item) -> list[Other]:
+    """The other clusters whose something could be that has the cluster's name."""
+    if item.kind.collection == "firewalls":  # whose names are told apart, and which are of the network
+        return [other for other in where.others if other.name == where.cluster and other.in_network]
+    return [other for other in where.others if f"{other.name}-".startswith(f"{where.cluster}-")]
 
 
 def _alone(where: Where) -> bool:
@@ -178,18 +202,10 @@ def _is_seed(where: Where, item: Item, balancers: set[str]) -> bool:
     if item.name in balancers and (_is_kubernetes(item) or re.fullmatch(r"a[0-9a-f]{31}", item.name)):
         return True
     if item.kind.collection == "targetPools":
-        return _has_nodes(where, item.body.get("instances") or [])
+        return _is_named(where, item) and not _alike(where, item)
     if relative_name(item.body.get("network")) == where.network and _is_kubernetes(item):
         return _alone(where)
     return False
-
-
-def _has_nodes(where: Where, instances: t.Sequence[str]) -> bool:
-    """Whether all of a pool's machines are nodes of the cluster; a longer name may be another cluster's."""
-    if any(other.name.startswith(f"{where.cluster}-") for other in where.others):
-        return False
-    nodes = re.compile(rf"gke-{re.escape(where.cluster)}-.+-[0-9a-f]{{8}}-[a-z0-9]{{4}}")
-    return bool(instances) and all(nodes.fullmatch(short_name(url)) for url in instances)
 
 
 def _references(body: JSON) -> set[str]:
@@ -249,14 +265,20 @@ def _doubt(where: Where, item: Item) -> str | None:
     if cluster is not None:
         if cluster != where.cluster or location not in (None, where.location):
             return None
+        others = [other for other in where.others if other.name == cluster and location is None]
     elif namespace is None:
         return None
-    elif not re.match(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-", item.name):
+    elif _is_named(where, item):
+        others = _alike(where, item)
+    else:
         doubt = f"it was made for volume claim {namespace}/{claim} of a cluster that it does not name"
         if namespace not in where.namespaces:
             return doubt
-        if near := [each for each in where.others if region_of(each.location) in ("", where.region)]:
-            return f"{doubt}, which could be {_names(near)}"
+        others = [other for other in where.others if region_of(other.location) in ("", where.region)]
+        if others:
+            return f"{doubt}, which could be {_names(others)}"
+    if others:
+        return f"it could be of {_names(others)}"
     return "a machine uses it" if item.body.get("users") else ""
 
 

@@ -200,6 +200,7 @@ class Seen:
     registry: JSON | None = None
     policies: t.Mapping[Target, JSON | None] = field(default_factory=dict)
     clusters: tuple[JSON, ...] = ()  # of the project, where it matters
+    silent: tuple[str, ...] = ()  # zones that do not answer, whose clusters may be missing among them
     leftovers: tuple[Leftover, ...] = ()
     unclear: tuple[str, ...] = ()  # what Kubernetes may have left behind, and cannot be told
 

@@ -21,14 +21,18 @@ def plan_absent(spec: core.Spec, seen: core.Seen, check_mode: bool = False) -> c
 
     In check mode the cluster that all is for may still be there.
     """
-    problems = tuple(
+    problems = [
         f"cluster {cluster.get('name')} in {cluster.get('location')} still stands on it: delete it first"
         for cluster in seen.clusters
         if not (check_mode and is_it(spec, cluster)) and _stands_on(spec, seen, cluster)
-    )
+    ]
     planners = (_router, _subnetwork, _network, _registry, _account)
     steps, kept = core.separate([*_leftovers(seen), *(part for plan in planners for part in plan(spec, seen))])
-    return core.Plan(steps, problems, (*seen.unclear, *kept))
+    if steps and seen.silent:
+        besides = f" besides cluster {spec.cluster}" if spec.cluster else ""
+        zones = ", ".join(seen.silent)
+        problems.append(f"{zones} did not answer, so it cannot be told who is there{besides}: run again later")
+    return core.Plan(steps, tuple(problems), (*seen.unclear, *kept))
 
 
 def is_it(spec: core.Spec, cluster: JSON) -> bool:

@@ -55,6 +55,8 @@ options:
       - That is what is behind services and ingresses in the network (forwarding rules, target pools, proxies, URL maps,
         backend services, health checks, groups of endpoints, addresses), firewall rules, and disks of volumes, with
         what is on them.
+      - Firewall rules and target pools are known by the cluster's name. They are left alone, too, while another cluster
+        of the project has that name.
       - What names no cluster and could be another one's is left alone, and listed in RV(kept).
     type: bool
     default: false

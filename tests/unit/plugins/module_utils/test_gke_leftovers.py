@@ -150,6 +150,14 @@ def test_disks_that_name_the_cluster() -> None:
     assert unclear == ()
 
 
+@pytest.mark.parametrize("other", ["dask", "dask-0a1b2c3d"])
+def test_disks_whose_name_could_be_another_clusters_are_not_taken(other: str) -> None:
+    others = (leftovers.Other(other, "us-east1", in_network=False),)
+    left, unclear = leftovers.find(replace(WHERE, others=others), [disk("gke-dask-0a1b2c3d-1a2b3c4d-pvc-5")])
+    assert left == ()
+    assert unclear == (f"disk gke-dask-0a1b2c3d-1a2b3c4d-pvc-5: it could be of cluster {other} in us-east1",)
+
+
 def test_disks_that_name_no_cluster_are_not_taken_unless_their_namespace_is_the_clusters() -> None:
     left, unclear = leftovers.find(WHERE, [disk("pvc-1")])
     assert left == ()
