@@ -94,7 +94,7 @@ def calls(google: Google, spec: core.Spec, absent: bool = False) -> dict[str, t.
         found["number"] = lambda: project_number(google)
     for target in dict.fromkeys(binding.target for binding in core.bindings(spec, "")):
         found[f"policy of {target}"] = _policy_call(google, target)
-    if absent and (spec.cluster or spec.network or spec.account):
+    if absent and (spec.cluster or spec.network or spec.account or spec.workloads):
         path = f"v1/projects/{spec.project}/locations/-/clusters"
         found["clusters"] = lambda: _clusters(google, path)
     return found

@@ -130,6 +130,16 @@ def _registry(spec: core.Spec, seen: core.Seen) -> core.Parts:
     yield f"{what}: {why}" if why else step
 
 
+def _sharing(spec: core.Spec, seen: core.Seen) -> str:
+    """The other clusters whose pods can have the identities of the cluster's."""
+    return ", ".join(
+        f"cluster {cluster.get('name')} in {cluster.get('location')}"
+        for cluster in seen.clusters
+        if not is_it(spec, cluster)
+        and (cluster.get("workloadIdentityConfig") or {}).get("workloadPool") == spec.workload_pool
+    )
+
+
 def _account(spec: core.Spec, seen: core.Seen) -> core.Parts:
     """The nodes' account with all roles that it has, and the roles of the workloads."""
     what = f"service account {spec.email}"
@@ -138,8 +148,13 @@ def _account(spec: core.Spec, seen: core.Seen) -> core.Parts:
     if why:
         yield f"{what}: {why}"
     gone: list[Binding] = []
+    sharing = _sharing(spec, seen)
     for target, bindings in iam.by_target(core.workload_bindings(spec, seen.number)).items():
-        gone += iam.present(seen.policies.get(target), bindings)
+        found = iam.present(seen.policies.get(target), bindings)
+        if found and sharing:
+            yield f"roles of workloads on {target}: pods of {sharing} may use them, by the same workload pool"
+        else:
+            gone += found
     kinds = {"project"} if spec.registry and core.is_ours(seen.registry, spec.cluster) else {"project", "repository"}
     for target, policy in seen.policies.items() if goes else ():
         if target.kind in kinds:

@@ -23,7 +23,8 @@ options:
     description:
       - V(present) makes sure that everything is there.
       - V(absent) deletes, in the reverse order, what this module has made for the O(cluster) or for none, and takes
-        away the roles of O(workload_identity).
+        away the roles of O(workload_identity) unless another cluster of the project has the same workload pool, and so
+        its pods may use them.
       - A repository goes with the images in it.
     type: str
     choices: [present, absent]

@@ -540,6 +540,29 @@ def test_nothing_goes_that_another_cluster_uses(modules: Modules, cloud: FakeClo
     assert "cluster b in" in result["msg"]
 
 
+WORKLOADS = {"workloadIdentityConfig": {"workloadPool": f"{PROJECT}.svc.id.goog"}}
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize(("config", "goes"), [(WORKLOADS, False), ({}, True)])
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_roles_of_workloads_stay_while_another_clusters_pods_have_them(
+    modules: Modules, cloud: FakeCloud, config: JSON, goes: bool, alone: bool
+) -> None:
+    cloud.add_cluster({"name": "b", "initialNodeCount": 1, **config}, "us-east1")
+    params = everything()
+    if alone:  # and no cluster is named
+        params = {"workload_identity": params["workload_identity"]}
+    result = modules.resources(**params, state="absent")
+    assert not result.get("failed"), result["msg"]
+    assert bool(members(cloud, f"storage/b/{BUCKET}", "roles/storage.objectUser")) != goes
+    assert (
+        bool([each for each in result["kept"] if f"bucket {BUCKET}" in each and "cluster b in us-east1" in each])
+        != goes
+    )
+    assert bool([each for each in result["deleted"] if "roles/storage.objectUser" in each]) == goes
+
+
 @pytest.mark.usefixtures("made")
 def test_a_network_stays_as_long_as_others_have_subnetworks_in_it(modules: Modules, cloud: FakeCloud) -> None:
     theirs = f"{COMPUTE}/regions/us-east1/subnetworks/theirs"
