@@ -115,10 +115,16 @@ def _network(google: Google, spec: core.Spec) -> JSON | None:
     try:
         return google.find("compute", f"compute/v1/{spec.network_path}")
     except GoogleError as error:
-        adopted = spec.host != spec.project and not spec.network["create"]
-        if adopted and error.code == 403 and error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
+        if _is_hidden(spec, error) and not spec.network["create"]:
             return {"name": spec.network["name"]}
         raise
+
+
+def _is_hidden(spec: core.Spec, error: GoogleError) -> bool:
+    """Whether one may not look at something that is in the project of a shared VPC."""
+    if spec.host == spec.project or error.reason in ("SERVICE_DISABLED", "accessNotConfigured"):
+        return False
+    return error.code == 403
 
 
 def _policy_call(google: Google, target: Target) -> t.Callable[[], JSON | None]:
@@ -174,7 +180,12 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
 
     found = side_by_side({kind.collection: _call(listed, kind.collection) for kind in leftovers.KINDS})
     items: list[leftovers.Item] = []
+    hidden: tuple[str, ...] = ()
     for collection, value in found.items():
+        if isinstance(value, GoogleError) and collection == "firewalls" and _is_hidden(spec, value):
+            what = f"firewall rules of network {spec.network['name']} in {spec.host}"
+            hidden = (f"{what}, and load balancers that are known by them: this account may not list the rules",)
+            continue
         if isinstance(value, GoogleError):
             raise value
         items += leftovers.items(collection, value, region)
@@ -193,7 +204,7 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
         namespaces=spec.namespaces,
     )
     left, unclear = leftovers.find(where, items)
-    return replace(seen, leftovers=left, unclear=unclear)
+    return replace(seen, leftovers=left, unclear=(*hidden, *unclear))
 
 
 def _call(listed: t.Callable[[str], list[JSON]], collection: str) -> t.Callable[[], list[JSON]]:

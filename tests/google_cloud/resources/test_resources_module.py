@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import json
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -512,6 +513,27 @@ def test_nothing_goes_while_it_cannot_be_told_which_clusters_there_are(
     assert modules.resources(**params)["changed"]
     monkeypatch.setattr(_google.Google, "get", outage)
     assert not modules.resources(**params)["changed"]  # where nothing would go it does not matter
+
+
+def test_firewall_rules_of_a_shared_network_that_may_not_be_seen_stay(
+    modules: Modules, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud.cloud, "settings", replace(cloud.settings, other_projects=("host-project",)))
+    cloud.deny("compute.networks.get", "compute.firewalls.list")
+    labels = {"goog-k8s-cluster-name": "dask", "goog-k8s-cluster-location": REGION}
+    disk = leftover(cloud, f"zones/{REGION}-a/disks/pvc-1", labels=labels)
+    params: JSON = {
+        "cluster": {"name": "dask", "location": REGION},
+        "network": {"name": "shared", "project": "host-project", "create": False},
+    }
+    result = modules.resources(**params, state="absent", leftovers=True)
+    assert not result.get("failed"), result["msg"]
+    assert disk not in cloud.state.resources
+    assert [each for each in result["kept"] if each.startswith("firewall rules of network shared in host-project")]
+    cloud.state.denied.remove("compute.networks.get")
+    result = modules.resources(**{**params, "network": {"name": "own"}}, state="absent", leftovers=True)
+    assert "compute.firewalls.list" in result["msg"]
+    assert cloud.writes == []
 
 
 @pytest.mark.usefixtures("made")
