@@ -197,6 +197,7 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
         region=region,
         network=spec.network_path,
         ours=core.is_ours(seen.network, spec.cluster) and not shared,
+        shared=shared,
         others=tuple(
             leftovers.Other(str(each.get("name")), str(each.get("location") or ""), teardown.in_network(spec, each))
             for each in others

@@ -94,6 +94,7 @@ class Where:
     region: str
     network: str  # its path
     ours: bool = False  # whether the network was made for the cluster
+    shared: bool = False  # whether clusters of other projects, which cannot be seen, may be in the network
     others: tuple[Other, ...] = ()  # all others of the project, in whatever network
     namespaces: tuple[str, ...] = ()  # whose volumes are the cluster's, if no other's, where disks do not say whose
 
@@ -120,16 +121,17 @@ def find(where: Where, found: t.Sequence[Item]) -> tuple[tuple[Leftover, ...], t
     taken: dict[str, Item] = {}
     for item in network:
         if item.kind.collection == "firewalls" and _is_firewall(where, item):
-            taken[item.path] = item
+            if not where.shared:
+                taken[item.path] = item
             balancers.add(item.name.removeprefix("k8s-fw-"))
     for item in network:
         if item.kind.collection != "firewalls" and _is_seed(where, item, balancers):
             taken[item.path] = item
     _follow(network, taken, balancers)
     doubts = [
-        f"{item.kind.name} {item.name}: it could be of {_names(others)}"
+        f"{item.kind.name} {item.name}: it could be of {whose}"
         for item in network
-        if item.path not in taken and _is_named(where, item) and (others := _alike(where, item))
+        if item.path not in taken and _is_named(where, item) and (whose := _whose(where, item))
     ]
     disks, unclear = _disks(where, [item for item in found if not item.kind.network])
     chosen = sorted([*taken.values(), *disks], key=lambda item: (item.kind.stage, item.kind.name, item.path))
@@ -280,6 +282,14 @@ def _doubt(where: Where, item: Item) -> str | None:
     if others:
         return f"it could be of {_names(others)}"
     return "a machine uses it" if item.body.get("users") else ""
+
+
+def _whose(where: Where, item: Item) -> str:
+    """Whose else something of the network could be that has the cluster's name, or nothing."""
+    if others := _alike(where, item):
+        return _names(others)
+    unseen = where.shared and item.kind.collection == "firewalls"
+    return f"a cluster {where.cluster} of another project" if unseen else ""
 
 
 def _names(others: t.Sequence[Other]) -> str:

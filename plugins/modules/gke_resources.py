@@ -57,7 +57,7 @@ options:
         backend services, health checks, groups of endpoints, addresses), firewall rules, and disks of volumes, with
         what is on them.
       - Firewall rules and target pools are known by the cluster's name. They are left alone, too, while another cluster
-        of the project has that name.
+        of the project has that name, and so are the firewall rules of a shared VPC, which other projects use.
       - What names no cluster and could be another one's is left alone, and listed in RV(kept).
     type: bool
     default: false

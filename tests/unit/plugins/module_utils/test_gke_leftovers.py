@@ -66,6 +66,19 @@ def test_a_load_balancer_of_another_cluster_is_left_alone(tag: str) -> None:
     assert found(*balancer(tag)) == []
 
 
+def test_firewall_rules_of_a_shared_network_are_left_alone_and_tell_which_load_balancers_are_the_clusters() -> None:
+    shared = replace(WHERE, shared=True)
+    left, unclear = leftovers.find(
+        shared, [*balancer(), firewall("gke-dask-0a1b2c3d-all", None), firewall("allow-ssh")]
+    )
+    assert {each.path.rpartition("/")[2] for each in left} == {BALANCER}
+    assert {each.kind for each in left} == {"forwarding rule", "address", "target pool"}
+    assert unclear == (
+        f"firewall rule k8s-fw-{BALANCER}: it could be of a cluster dask of another project",
+        "firewall rule gke-dask-0a1b2c3d-all: it could be of a cluster dask of another project",
+    )
+
+
 def test_firewall_rules_by_name_and_network() -> None:
     rules = [
         firewall("gke-dask-0a1b2c3d-all", None),
