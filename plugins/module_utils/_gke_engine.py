@@ -94,18 +94,19 @@ def calls(google: Google, spec: core.Spec, absent: bool = False) -> dict[str, t.
         found["number"] = lambda: project_number(google)
     for target in dict.fromkeys(binding.target for binding in core.bindings(spec, "")):
         found[f"policy of {target}"] = _policy_call(google, target)
-    if absent and (spec.cluster or spec.network or spec.account):
+    if absent and (spec.cluster or spec.network or spec.account or spec.workloads):
         path = f"v1/projects/{spec.project}/locations/-/clusters"
         found["clusters"] = lambda: _clusters(google, path)
     return found
 
 
-def _clusters(google: Google, path: str) -> tuple[JSON, ...]:
+def _clusters(google: Google, path: str) -> JSON:
+    """The answer with the project's clusters, and with the zones of which it has none as they do not answer."""
     try:
-        return tuple(google.get("container", path).get("clusters") or ())
+        return google.get("container", path)
     except GoogleError as error:
         if error.reason == "SERVICE_DISABLED":
-            return ()
+            return {}
         raise
 
 
@@ -114,10 +115,16 @@ def _network(google: Google, spec: core.Spec) -> JSON | None:
     try:
         return google.find("compute", f"compute/v1/{spec.network_path}")
     except GoogleError as error:
-        adopted = spec.host != spec.project and not spec.network["create"]
-        if adopted and error.code == 403 and error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
+        if _is_hidden(spec, error) and not spec.network["create"]:
             return {"name": spec.network["name"]}
         raise
+
+
+def _is_hidden(spec: core.Spec, error: GoogleError) -> bool:
+    """Whether one may not look at something that is in the project of a shared VPC."""
+    if spec.host == spec.project or error.reason in ("SERVICE_DISABLED", "accessNotConfigured"):
+        return False
+    return error.code == 403
 
 
 def _policy_call(google: Google, target: Target) -> t.Callable[[], JSON | None]:
@@ -134,6 +141,7 @@ def seen_of(spec: core.Spec, found: t.Mapping[str, t.Any]) -> core.Seen:
     """What was read; a read that failed counts as nothing."""
     got = {key: None if isinstance(value, GoogleError) else value for key, value in found.items()}
     targets = dict.fromkeys(binding.target for binding in core.bindings(spec, ""))  # in an order that stays
+    listed = got.get("clusters") or {}
     return core.Seen(
         number=got.get("number") or "",
         network=got.get("network"),
@@ -142,7 +150,8 @@ def seen_of(spec: core.Spec, found: t.Mapping[str, t.Any]) -> core.Seen:
         account=got.get("account"),
         registry=got.get("registry"),
         policies={target: got.get(f"policy of {target}") for target in targets},
-        clusters=got.get("clusters") or (),
+        clusters=tuple(listed.get("clusters") or ()),
+        silent=tuple(listed.get("missingZones") or ()),
     )
 
 
@@ -171,7 +180,12 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
 
     found = side_by_side({kind.collection: _call(listed, kind.collection) for kind in leftovers.KINDS})
     items: list[leftovers.Item] = []
+    hidden: tuple[str, ...] = ()
     for collection, value in found.items():
+        if isinstance(value, GoogleError) and collection == "firewalls" and _is_hidden(spec, value):
+            what = f"firewall rules of network {spec.network['name']} in {spec.host}"
+            hidden = (f"{what}, and load balancers that are known by them: this account may not list the rules",)
+            continue
         if isinstance(value, GoogleError):
             raise value
         items += leftovers.items(collection, value, region)
@@ -183,11 +197,15 @@ def _look_for_leftovers(google: Google, spec: core.Spec, seen: core.Seen) -> cor
         region=region,
         network=spec.network_path,
         ours=core.is_ours(seen.network, spec.cluster) and not shared,
-        others=tuple(str(each.get("name")) for each in others if teardown.in_network(spec, each)),
+        shared=shared,
+        others=tuple(
+            leftovers.Other(str(each.get("name")), str(each.get("location") or ""), teardown.in_network(spec, each))
+            for each in others
+        ),
         namespaces=spec.namespaces,
     )
     left, unclear = leftovers.find(where, items)
-    return replace(seen, leftovers=left, unclear=unclear)
+    return replace(seen, leftovers=left, unclear=(*hidden, *unclear))
 
 
 def _call(listed: t.Callable[[str], list[JSON]], collection: str) -> t.Callable[[], list[JSON]]:

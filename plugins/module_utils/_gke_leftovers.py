@@ -17,6 +17,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_input import region_of
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_resources import (
     Leftover,
     relative_name,
@@ -71,6 +72,20 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Other:
+    """Another cluster that there still is; what is not known of it may be so."""
+
+    name: str
+    location: str = ""
+    in_network: bool = True
+
+    @property
+    def display_name(self) -> str:
+        """What it is called."""
+        return f"{self.name} in {self.location}" if self.location else self.name
+
+
+@dataclass(frozen=True)
 class Where:
     """Whose leftovers are looked for."""
 
@@ -79,8 +94,9 @@ class Where:
     region: str
     network: str  # its path
     ours: bool = False  # whether the network was made for the cluster
-    others: tuple[str, ...] = ()  # names of the clusters that there still are
-    namespaces: tuple[str, ...] = ()  # whose volumes are the cluster's though their disks do not say so
+    shared: bool = False  # whether clusters of other projects, which cannot be seen, may be in the network
+    others: tuple[Other, ...] = ()  # all others of the project, in whatever network
+    namespaces: tuple[str, ...] = ()  # whose volumes are the cluster's, if no other's, where disks do not say whose
 
     @property
     def node_tag(self) -> re.Pattern[str]:
@@ -105,15 +121,21 @@ def find(where: Where, found: t.Sequence[Item]) -> tuple[tuple[Leftover, ...], t
     taken: dict[str, Item] = {}
     for item in network:
         if item.kind.collection == "firewalls" and _is_firewall(where, item):
-            taken[item.path] = item
+            if not where.shared:
+                taken[item.path] = item
             balancers.add(item.name.removeprefix("k8s-fw-"))
     for item in network:
         if item.kind.collection != "firewalls" and _is_seed(where, item, balancers):
             taken[item.path] = item
     _follow(network, taken, balancers)
+    doubts = [
+        f"{item.kind.name} {item.name}: it could be of {whose}"
+        for item in network
+        if item.path not in taken and _is_named(where, item) and (whose := _whose(where, item))
+    ]
     disks, unclear = _disks(where, [item for item in found if not item.kind.network])
     chosen = sorted([*taken.values(), *disks], key=lambda item: (item.kind.stage, item.kind.name, item.path))
-    return tuple(_leftover(item) for item in chosen), tuple(unclear)
+    return tuple(_leftover(item) for item in chosen), (*doubts, *unclear)
 
 
 def _leftover(item: Item) -> Leftover:
@@ -141,21 +163,40 @@ def _is_kubernetes(item: Item) -> bool:
 
 
 def _is_firewall(where: Where, item: Item) -> bool:
-    if relative_name(item.body.get("network")) != where.network:
+    if _is_named(where, item):
+        return not _alike(where, item)
+    if relative_name(item.body.get("network")) != where.network or item.body.get("targetTags"):
         return False
-    if re.fullmatch(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-[a-z]+", item.name):
-        return True
-    tags = item.body.get("targetTags") or []
-    if not _KUBERNETES.match(item.name):
-        return False
-    if tags:
-        return all(where.node_tag.fullmatch(tag) for tag in tags)
-    return _alone(where)
+    return bool(_KUBERNETES.match(item.name)) and _alone(where)
+
+
+def _is_named(where: Where, item: Item) -> bool:
+    """Whether something has the cluster's name in its own, or in those of the machines that it is for."""
+    cluster = re.escape(where.cluster)
+    if item.kind.collection == "firewalls":
+        if relative_name(item.body.get("network")) != where.network:
+            return False
+        if re.fullmatch(rf"gke-{cluster}-[0-9a-f]{{8}}-[a-z]+", item.name):
+            return True
+        tags = item.body.get("targetTags") or []
+        return bool(_KUBERNETES.match(item.name) and tags) and all(where.node_tag.fullmatch(tag) for tag in tags)
+    if item.kind.collection == "targetPools":
+        nodes = re.compile(rf"gke-{cluster}-.+-[0-9a-f]{{8}}-[a-z0-9]{{4}}")
+        instances = item.body.get("instances") or []
+        return bool(instances) and all(nodes.fullmatch(short_name(url)) for url in instances)
+    return item.kind.collection == "disks" and bool(re.match(rf"gke-{cluster}-[0-9a-f]{{8}}-", item.name))
+
+
+def _alike(where: Where, item: Item) -> list[Other]:
+    """The other clusters whose something could be that has the cluster's name."""
+    if item.kind.collection == "firewalls":  # whose names are told apart, and which are of the network
+        return [other for other in where.others if other.name == where.cluster and other.in_network]
+    return [other for other in where.others if f"{other.name}-".startswith(f"{where.cluster}-")]
 
 
 def _alone(where: Where) -> bool:
     """Whether all that Kubernetes made in the network can only be this cluster's."""
-    return where.ours and not where.others
+    return where.ours and not any(other.in_network for other in where.others)
 
 
 def _is_seed(where: Where, item: Item, balancers: set[str]) -> bool:
@@ -163,18 +204,10 @@ def _is_seed(where: Where, item: Item, balancers: set[str]) -> bool:
     if item.name in balancers and (_is_kubernetes(item) or re.fullmatch(r"a[0-9a-f]{31}", item.name)):
         return True
     if item.kind.collection == "targetPools":
-        return _has_nodes(where, item.body.get("instances") or [])
+        return _is_named(where, item) and not _alike(where, item)
     if relative_name(item.body.get("network")) == where.network and _is_kubernetes(item):
         return _alone(where)
     return False
-
-
-def _has_nodes(where: Where, instances: t.Sequence[str]) -> bool:
-    """Whether all of a pool's machines are nodes of the cluster; a longer name may be another cluster's."""
-    if any(other.startswith(f"{where.cluster}-") for other in where.others):
-        return False
-    nodes = re.compile(rf"gke-{re.escape(where.cluster)}-.+-[0-9a-f]{{8}}-[a-z0-9]{{4}}")
-    return bool(instances) and all(nodes.fullmatch(short_name(url)) for url in instances)
 
 
 def _references(body: JSON) -> set[str]:
@@ -218,25 +251,46 @@ def _follow(network: t.Sequence[Item], taken: dict[str, Item], balancers: set[st
 def _disks(where: Where, disks: t.Sequence[Item]) -> tuple[list[Item], list[str]]:
     taken, unclear = [], []
     for item in disks:
-        labels, description = item.body.get("labels") or {}, _description(item.body)
-        namespace = description.get(_CREATED_FOR)
-        cluster, location = labels.get(_CLUSTER_NAME), labels.get(_CLUSTER_LOCATION)
-        if cluster is not None:
-            mine = cluster == where.cluster and location in (None, where.location)
-        elif namespace is None:
-            continue
-        else:
-            mine = namespace in where.namespaces or bool(
-                re.match(rf"gke-{re.escape(where.cluster)}-[0-9a-f]{{8}}-", item.name)
-            )
-            if not mine:
-                claim = description.get("kubernetes.io/created-for/pvc/name")
-                unclear.append(
-                    f"disk {item.name}: it was made for volume claim {namespace}/{claim} of a cluster that it does not "
-                    "name"
-                )
-        if mine and item.body.get("users"):
-            unclear.append(f"disk {item.name}: a machine uses it")
-        elif mine:
+        doubt = _doubt(where, item)
+        if doubt:
+            unclear.append(f"disk {item.name}: {doubt}")
+        elif doubt is not None:
             taken.append(item)
     return taken, unclear
+
+
+def _doubt(where: Where, item: Item) -> str | None:
+    """Why a disk may be the cluster's and is not taken; nothing if it is taken, None if it is another's."""
+    labels, description = item.body.get("labels") or {}, _description(item.body)
+    cluster, location = labels.get(_CLUSTER_NAME), labels.get(_CLUSTER_LOCATION)
+    namespace, claim = description.get(_CREATED_FOR), description.get("kubernetes.io/created-for/pvc/name")
+    if cluster is not None:
+        if cluster != where.cluster or location not in (None, where.location):
+            return None
+        others = [other for other in where.others if other.name == cluster and location is None]
+    elif namespace is None:
+        return None
+    elif _is_named(where, item):
+        others = _alike(where, item)
+    else:
+        doubt = f"it was made for volume claim {namespace}/{claim} of a cluster that it does not name"
+        if namespace not in where.namespaces:
+            return doubt
+        others = [other for other in where.others if region_of(other.location) in ("", where.region)]
+        if others:
+            return f"{doubt}, which could be {_names(others)}"
+    if others:
+        return f"it could be of {_names(others)}"
+    return "a machine uses it" if item.body.get("users") else ""
+
+
+def _whose(where: Where, item: Item) -> str:
+    """Whose else something of the network could be that has the cluster's name, or nothing."""
+    if others := _alike(where, item):
+        return _names(others)
+    unseen = where.shared and item.kind.collection == "firewalls"
+    return f"a cluster {where.cluster} of another project" if unseen else ""
+
+
+def _names(others: t.Sequence[Other]) -> str:
+    return ", ".join(f"cluster {other.display_name}" for other in others)

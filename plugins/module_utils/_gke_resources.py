@@ -125,6 +125,11 @@ class Spec:
         return {**self.labels, MANAGED_BY: OURS, **({CLUSTER: self.cluster} if self.cluster else {})}
 
     @property
+    def workload_pool(self) -> str:
+        """The pool of the pods' identities, which all clusters of the project share."""
+        return f"{self.project}.svc.id.goog"
+
+    @property
     def needs_number(self) -> bool:
         """Whether the project's number is part of what is asked for."""
         return any(not each.get("google_service_account") for each in self.workloads)
@@ -168,7 +173,7 @@ def bindings(spec: Spec, number: str) -> tuple[Binding, ...]:
 def workload_bindings(spec: Spec, number: str) -> list[Binding]:
     """The roles that workloads are to have."""
     found: list[Binding] = []
-    pool = f"{spec.project}.svc.id.goog"
+    pool = spec.workload_pool
     for each in spec.workloads:
         namespace, account = each["namespace"], each["service_account"]
         if google := each.get("google_service_account"):
@@ -200,6 +205,7 @@ class Seen:
     registry: JSON | None = None
     policies: t.Mapping[Target, JSON | None] = field(default_factory=dict)
     clusters: tuple[JSON, ...] = ()  # of the project, where it matters
+    silent: tuple[str, ...] = ()  # zones that do not answer, whose clusters may be missing among them
     leftovers: tuple[Leftover, ...] = ()
     unclear: tuple[str, ...] = ()  # what Kubernetes may have left behind, and cannot be told
 

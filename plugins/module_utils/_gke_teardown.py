@@ -21,14 +21,18 @@ def plan_absent(spec: core.Spec, seen: core.Seen, check_mode: bool = False) -> c
 
     In check mode the cluster that all is for may still be there.
     """
-    problems = tuple(
+    problems = [
         f"cluster {cluster.get('name')} in {cluster.get('location')} still stands on it: delete it first"
         for cluster in seen.clusters
         if not (check_mode and is_it(spec, cluster)) and _stands_on(spec, seen, cluster)
-    )
+    ]
     planners = (_router, _subnetwork, _network, _registry, _account)
     steps, kept = core.separate([*_leftovers(seen), *(part for plan in planners for part in plan(spec, seen))])
-    return core.Plan(steps, problems, (*seen.unclear, *kept))
+    if steps and seen.silent:
+        besides = f" besides cluster {spec.cluster}" if spec.cluster else ""
+        zones = ", ".join(seen.silent)
+        problems.append(f"{zones} did not answer, so it cannot be told who is there{besides}: run again later")
+    return core.Plan(steps, tuple(problems), (*seen.unclear, *kept))
 
 
 def is_it(spec: core.Spec, cluster: JSON) -> bool:
@@ -37,9 +41,9 @@ def is_it(spec: core.Spec, cluster: JSON) -> bool:
 
 
 def in_network(spec: core.Spec, cluster: JSON) -> bool:
-    """Whether a cluster of the project is in the network."""
+    """Whether a cluster of the project is in the network, or may be."""
     network = (cluster.get("networkConfig") or {}).get("network") or cluster.get("network")
-    return bool(spec.network) and core.short_name(network) == spec.network["name"]
+    return bool(spec.network) and core.short_name(network) in ("", spec.network["name"])
 
 
 def _stands_on(spec: core.Spec, seen: core.Seen, cluster: JSON) -> bool:
@@ -126,6 +130,16 @@ def _registry(spec: core.Spec, seen: core.Seen) -> core.Parts:
     yield f"{what}: {why}" if why else step
 
 
+def _sharing(spec: core.Spec, seen: core.Seen) -> str:
+    """The other clusters whose pods can have the identities of the cluster's."""
+    return ", ".join(
+        f"cluster {cluster.get('name')} in {cluster.get('location')}"
+        for cluster in seen.clusters
+        if not is_it(spec, cluster)
+        and (cluster.get("workloadIdentityConfig") or {}).get("workloadPool") == spec.workload_pool
+    )
+
+
 def _account(spec: core.Spec, seen: core.Seen) -> core.Parts:
     """The nodes' account with all roles that it has, and the roles of the workloads."""
     what = f"service account {spec.email}"
@@ -134,8 +148,13 @@ def _account(spec: core.Spec, seen: core.Seen) -> core.Parts:
     if why:
         yield f"{what}: {why}"
     gone: list[Binding] = []
+    sharing = _sharing(spec, seen)
     for target, bindings in iam.by_target(core.workload_bindings(spec, seen.number)).items():
-        gone += iam.present(seen.policies.get(target), bindings)
+        found = iam.present(seen.policies.get(target), bindings)
+        if found and sharing:
+            yield f"roles of workloads on {target}: pods of {sharing} may use them, by the same workload pool"
+        else:
+            gone += found
     kinds = {"project"} if spec.registry and core.is_ours(seen.registry, spec.cluster) else {"project", "repository"}
     for target, policy in seen.policies.items() if goes else ():
         if target.kind in kinds:

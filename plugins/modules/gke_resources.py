@@ -23,7 +23,8 @@ options:
     description:
       - V(present) makes sure that everything is there.
       - V(absent) deletes, in the reverse order, what this module has made for the O(cluster) or for none, and takes
-        away the roles of O(workload_identity).
+        away the roles of O(workload_identity) unless another cluster of the project has the same workload pool, and so
+        its pods may use them.
       - A repository goes with the images in it.
     type: str
     choices: [present, absent]
@@ -43,7 +44,9 @@ options:
         type: str
         required: true
       namespaces:
-        description: Namespaces whose volumes are the cluster's. Not all disks of volumes name their cluster.
+        description:
+          - Namespaces whose volumes are the cluster's. Not all disks of volumes name their cluster; those that do not
+            are left alone if there is another cluster in the region, as they could be its.
         type: list
         elements: str
         default: []
@@ -53,6 +56,8 @@ options:
       - That is what is behind services and ingresses in the network (forwarding rules, target pools, proxies, URL maps,
         backend services, health checks, groups of endpoints, addresses), firewall rules, and disks of volumes, with
         what is on them.
+      - Firewall rules and target pools are known by the cluster's name. They are left alone, too, while another cluster
+        of the project has that name, and so are the firewall rules of a shared VPC, which other projects use.
       - What names no cluster and could be another one's is left alone, and listed in RV(kept).
     type: bool
     default: false

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import json
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -448,6 +449,94 @@ def test_what_kubernetes_left_behind_goes_too(modules: Modules, cloud: FakeCloud
 
 
 @pytest.mark.usefixtures("made")
+@pytest.mark.parametrize(("location", "goes"), [(REGION, False), (f"{REGION}-b", False), ("us-east1", True)])
+def test_a_volume_that_could_be_another_clusters_stays(
+    modules: Modules, cloud: FakeCloud, location: str, goes: bool
+) -> None:
+    *_, disk = leftovers(cloud)
+    cloud.add_cluster({"name": "b", "initialNodeCount": 1}, location)
+    params = {**everything(), "state": "absent", "leftovers": True}
+    params["cluster"]["namespaces"] = ["dask"]
+    result = modules.resources(**params)
+    assert (disk not in cloud.state.resources) == goes
+    assert bool([each for each in result["kept"] if f"cluster b in {location}" in each and "pvc-2" in each]) != goes
+
+
+@pytest.mark.parametrize(("network", "goes"), [("default", False), ("other", True)])
+def test_what_is_known_by_its_name_stays_while_a_cluster_of_that_name_is_there(
+    modules: Modules, cloud: FakeCloud, network: str, goes: bool
+) -> None:
+    for name in {"default", network}:
+        cloud.put(f"{COMPUTE}/global/networks/{name}", {"name": name})
+    name, ours = "a" + "1" * 31, link(f"{COMPUTE}/global/networks/default")
+    firewalls = [
+        leftover(cloud, "global/firewalls/gke-dask-1a2b3c4d-all", network=ours),
+        leftover(cloud, f"global/firewalls/k8s-fw-{name}", network=ours, targetTags=["gke-dask-1a2b3c4d-node"]),
+    ]
+    balancer = leftover(cloud, f"regions/{REGION}/forwardingRules/{name}")
+    nodes = [link(f"{COMPUTE}/zones/{REGION}-a/instances/gke-dask-core-1a2b3c4d-x1y2")]
+    pool = leftover(cloud, f"regions/{REGION}/targetPools/a{'2' * 31}", instances=nodes)
+    disk = leftover(cloud, f"zones/{REGION}-a/disks/pvc-1", labels={"goog-k8s-cluster-name": "dask"})
+    labels = {"goog-k8s-cluster-name": "dask", "goog-k8s-cluster-location": REGION}
+    mine = leftover(cloud, f"zones/{REGION}-a/disks/pvc-2", labels=labels)
+    cloud.add_cluster({"name": "dask", "initialNodeCount": 1, "network": network}, "us-east1")
+    params: JSON = {"cluster": {"name": "dask", "location": REGION}, "network": {"name": "default", "create": False}}
+    result = modules.resources(**params, state="absent", leftovers=True)
+    assert not result.get("failed"), result["msg"]
+    assert mine not in cloud.state.resources
+    assert {pool, disk} <= set(cloud.state.resources)
+    assert {*firewalls, balancer} & set(cloud.state.resources) == (set() if goes else {*firewalls, balancer})
+    theirs = [each.partition(":")[0] for each in result["kept"] if "could be of cluster dask in us-east1" in each]
+    named = [f"firewall rule {each.rpartition('/')[2]}" for each in firewalls]
+    assert sorted(theirs) == sorted([*([] if goes else named), f"target pool a{'2' * 31}", "disk pvc-1"])
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize("check", [True, False])
+def test_nothing_goes_while_it_cannot_be_told_which_clusters_there_are(
+    modules: Modules, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    get = _google.Google.get
+
+    def outage(google: _google.Google, service: t.Any, path: str, **params: t.Any) -> JSON:
+        found = get(google, service, path, **params)
+        return {**found, "missingZones": ["us-east1-b", "us-east1-c"]} if path.endswith("/clusters") else found
+
+    params = {**everything(), "state": "absent", "leftovers": True}
+    with monkeypatch.context() as patch:
+        patch.setattr(_google.Google, "get", outage)
+        result = modules.resources(check=check, **params)
+        assert cloud.writes == []
+        assert "cluster dask" in result["msg"]
+        assert "nothing was touched: us-east1-b, us-east1-c did not answer" in result["msg"]
+        assert "run again later" in result["msg"]
+    assert modules.resources(**params)["changed"]
+    monkeypatch.setattr(_google.Google, "get", outage)
+    assert not modules.resources(**params)["changed"]  # where nothing would go it does not matter
+
+
+def test_firewall_rules_of_a_shared_network_that_may_not_be_seen_stay(
+    modules: Modules, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud.cloud, "settings", replace(cloud.settings, other_projects=("host-project",)))
+    cloud.deny("compute.networks.get", "compute.firewalls.list")
+    labels = {"goog-k8s-cluster-name": "dask", "goog-k8s-cluster-location": REGION}
+    disk = leftover(cloud, f"zones/{REGION}-a/disks/pvc-1", labels=labels)
+    params: JSON = {
+        "cluster": {"name": "dask", "location": REGION},
+        "network": {"name": "shared", "project": "host-project", "create": False},
+    }
+    result = modules.resources(**params, state="absent", leftovers=True)
+    assert not result.get("failed"), result["msg"]
+    assert disk not in cloud.state.resources
+    assert [each for each in result["kept"] if each.startswith("firewall rules of network shared in host-project")]
+    cloud.state.denied.remove("compute.networks.get")
+    result = modules.resources(**{**params, "network": {"name": "own"}}, state="absent", leftovers=True)
+    assert "compute.firewalls.list" in result["msg"]
+    assert cloud.writes == []
+
+
+@pytest.mark.usefixtures("made")
 def test_leftovers_stay_unless_they_are_asked_for(modules: Modules, cloud: FakeCloud) -> None:
     left = leftovers(cloud)
     result = modules.resources(**{**everything(), "state": "absent"})
@@ -471,6 +560,29 @@ def test_nothing_goes_that_another_cluster_uses(modules: Modules, cloud: FakeClo
     result = modules.resources(**everything(), state="absent")
     assert cloud.writes == []
     assert "cluster b in" in result["msg"]
+
+
+WORKLOADS = {"workloadIdentityConfig": {"workloadPool": f"{PROJECT}.svc.id.goog"}}
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize(("config", "goes"), [(WORKLOADS, False), ({}, True)])
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_roles_of_workloads_stay_while_another_clusters_pods_have_them(
+    modules: Modules, cloud: FakeCloud, config: JSON, goes: bool, alone: bool
+) -> None:
+    cloud.add_cluster({"name": "b", "initialNodeCount": 1, **config}, "us-east1")
+    params = everything()
+    if alone:  # and no cluster is named
+        params = {"workload_identity": params["workload_identity"]}
+    result = modules.resources(**params, state="absent")
+    assert not result.get("failed"), result["msg"]
+    assert bool(members(cloud, f"storage/b/{BUCKET}", "roles/storage.objectUser")) != goes
+    assert (
+        bool([each for each in result["kept"] if f"bucket {BUCKET}" in each and "cluster b in us-east1" in each])
+        != goes
+    )
+    assert bool([each for each in result["deleted"] if "roles/storage.objectUser" in each]) == goes
 
 
 @pytest.mark.usefixtures("made")

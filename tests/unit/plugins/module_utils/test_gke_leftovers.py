@@ -66,6 +66,19 @@ def test_a_load_balancer_of_another_cluster_is_left_alone(tag: str) -> None:
     assert found(*balancer(tag)) == []
 
 
+def test_firewall_rules_of_a_shared_network_are_left_alone_and_tell_which_load_balancers_are_the_clusters() -> None:
+    shared = replace(WHERE, shared=True)
+    left, unclear = leftovers.find(
+        shared, [*balancer(), firewall("gke-dask-0a1b2c3d-all", None), firewall("allow-ssh")]
+    )
+    assert {each.path.rpartition("/")[2] for each in left} == {BALANCER}
+    assert {each.kind for each in left} == {"forwarding rule", "address", "target pool"}
+    assert unclear == (
+        f"firewall rule k8s-fw-{BALANCER}: it could be of a cluster dask of another project",
+        "firewall rule gke-dask-0a1b2c3d-all: it could be of a cluster dask of another project",
+    )
+
+
 def test_firewall_rules_by_name_and_network() -> None:
     rules = [
         firewall("gke-dask-0a1b2c3d-all", None),
@@ -109,7 +122,7 @@ def test_an_ingress_is_found_from_its_endpoints_on_in_a_network_of_ours() -> Non
     ours = replace(WHERE, ours=True)
     assert found(*ingress(), where=ours) == everything
     assert found(*ingress(), where=WHERE) == []  # it could be another cluster's
-    assert found(*ingress(), where=replace(ours, others=("b",))) == []
+    assert found(*ingress(), where=replace(ours, others=(leftovers.Other("b"),))) == []
 
 
 def test_what_others_made_is_not_taken_though_it_refers_to_what_is() -> None:
@@ -123,7 +136,8 @@ def test_a_target_pool_by_its_nodes() -> None:
     nodes = [f"{ROOT}{ZONE}/instances/gke-dask-workers-0a1b2c3d-x1y2"]
     pool = item("targetPools", HERE, "a" + "f" * 31, instances=nodes)
     assert found(pool) == [f"regions/europe-west4/targetPools/{pool.name}"]
-    assert found(pool, where=replace(WHERE, others=("dask-workers",))) == []  # whose node it could be
+    other = leftovers.Other("dask-workers", in_network=False)
+    assert found(pool, where=replace(WHERE, others=(other,))) == []  # whose node it could be
     mixed = item("targetPools", HERE, "p", instances=[*nodes, f"{ROOT}{ZONE}/instances/web-1"])
     assert found(mixed) == []
 
@@ -149,6 +163,14 @@ def test_disks_that_name_the_cluster() -> None:
     assert unclear == ()
 
 
+@pytest.mark.parametrize("other", ["dask", "dask-0a1b2c3d"])
+def test_disks_whose_name_could_be_another_clusters_are_not_taken(other: str) -> None:
+    others = (leftovers.Other(other, "us-east1", in_network=False),)
+    left, unclear = leftovers.find(replace(WHERE, others=others), [disk("gke-dask-0a1b2c3d-1a2b3c4d-pvc-5")])
+    assert left == ()
+    assert unclear == (f"disk gke-dask-0a1b2c3d-1a2b3c4d-pvc-5: it could be of cluster {other} in us-east1",)
+
+
 def test_disks_that_name_no_cluster_are_not_taken_unless_their_namespace_is_the_clusters() -> None:
     left, unclear = leftovers.find(WHERE, [disk("pvc-1")])
     assert left == ()
@@ -156,6 +178,18 @@ def test_disks_that_name_no_cluster_are_not_taken_unless_their_namespace_is_the_
     left, unclear = leftovers.find(replace(WHERE, namespaces=("dask",)), [disk("pvc-1")])
     assert [each.path.rpartition("/")[2] for each in left] == ["pvc-1"]
     assert unclear == ()
+
+
+@pytest.mark.parametrize(
+    ("location", "goes"), [("us-east1", True), ("europe-west4", False), ("europe-west4-c", False), ("", False)]
+)
+def test_disks_that_name_no_cluster_are_not_taken_if_another_cluster_could_own_them(location: str, goes: bool) -> None:
+    others = (leftovers.Other("b", location, in_network=False),)
+    left, unclear = leftovers.find(replace(WHERE, namespaces=("dask",), others=others), [disk("pvc-1")])
+    assert bool(left) == goes
+    assert bool(unclear) != goes
+    if not goes:
+        assert unclear[0].endswith(f"which could be cluster {others[0].display_name}")
 
 
 def test_a_disk_in_use_is_not_taken() -> None:

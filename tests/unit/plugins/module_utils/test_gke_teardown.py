@@ -86,6 +86,7 @@ def test_nothing_there_is_nothing_to_delete() -> None:
     [
         {"name": "dask", "location": "europe-west4"},
         {"name": "b", "location": "us-east1", "network": "net", "subnetwork": "sub"},
+        {"name": "b", "location": "us-east1"},  # which network it is in is not known
         {"name": "b", "location": "us-east1", "nodePools": [{"config": {"serviceAccount": EMAIL}}]},
         {
             "name": "b",
@@ -120,6 +121,21 @@ def test_other_clusters_do_not_matter() -> None:
         {"name": "b", "location": "europe-west4", "network": "net", "subnetwork": "theirs"},
     )
     assert teardown.plan_absent(spec(), replace(full(), clusters=others)).problems == ()
+
+
+def test_what_pods_of_another_cluster_may_use_is_kept() -> None:
+    pool = {"workloadIdentityConfig": {"workloadPool": "my-project.svc.id.goog"}}
+    its = {"name": "dask", "location": "europe-west4", "network": "net", **pool}
+    other = {"name": "b", "location": "us-east1", "network": "default", **pool}
+    alone = teardown.plan_absent(spec(), replace(full(), clusters=(its,)), check_mode=True)
+    assert "policy of bucket data" in [step.key for step in alone.steps]
+    plan = teardown.plan_absent(spec(), replace(full(), clusters=(its, other)), check_mode=True)
+    assert "policy of bucket data" not in [step.key for step in plan.steps]
+    assert "policy of project my-project" in [step.key for step in plan.steps]  # of the nodes' account
+    assert plan.kept == (
+        "roles of workloads on bucket data: pods of cluster b in us-east1 may use them, by the same workload pool",
+    )
+    assert teardown.plan_absent(spec(), core.Seen(number="42", clusters=(other,))) == core.Plan()  # there are none
 
 
 def test_leftovers_go_first_in_their_order() -> None:
