@@ -142,8 +142,8 @@ def ensure(cluster: _kube.Cluster, params: dict[str, t.Any], check_mode: bool) -
         new_password=params["new_password"],
         cookie_secret=params["oauth_proxy"],
     )
-    if why := _credentials.why_not(wanted):
-        raise DaskopsError(f"{instance}: {why}. Nothing was touched.")
+    if problem := _credentials.why_not(wanted):
+        raise DaskopsError(f"{instance}: {problem}. Nothing was touched.")
     found = {
         secret["metadata"]["name"].removeprefix(f"{instance.name}-"): _credentials.decode(secret.get("data"))
         for secret in cluster.items(instance.path("secrets"), labelSelector=instance.selector)
