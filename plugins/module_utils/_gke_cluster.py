@@ -246,7 +246,8 @@ def want(params: JSON, project: str) -> Want:
         wanted = [_gke_node_pool.want(pool, name, location, account) for pool in pools]
         _refuse_twice([pool.name for pool in wanted], where)
         zones = len(params.get("node_locations") or []) or (1 if is_zone(location) else 3)
-        resource["nodePools"] = [_gke_node_pool.create_body(pool, zones) for pool in wanted]
+        created = [_gke_node_pool.create_body(pool, zones) for pool in wanted if pool.present]
+        resource |= {"nodePools": created} if created else {}
     resource = merge(resource, spec, keep=True)
     _check_ranges(resource, where)
     protected = params.get("deletion_protection") is not False

@@ -104,6 +104,13 @@ def test_from_nothing_to_nothing(ansible: Ansible) -> None:
     assert not ansible.good(gke_cluster, **BARE, state="absent")["changed"]
 
 
+def test_pools_that_are_to_be_absent_are_not_created(ansible: Ansible) -> None:
+    old = {"name": "old", "state": "absent"}
+    assert "cannot be created without a node pool" in ansible.bad(gke_cluster, **{**CLUSTER, "initial_node_pools": [old]})
+    made = ansible.good(gke_cluster, **{**CLUSTER, "initial_node_pools": [old, POOL]})
+    assert [pool["name"] for pool in made["cluster"]["nodePools"]] == ["core"]
+
+
 def test_several_changes_go_one_by_one_and_in_order(ansible: Ansible) -> None:
     ansible.good(gke_cluster, **CLUSTER)
     change: JSON = {
