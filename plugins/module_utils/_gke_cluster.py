@@ -402,7 +402,7 @@ def updates(wanted: JSON, found: JSON, path: str, what: str) -> tuple[list[Call]
 def _calls(row: Field, value: t.Any, current: t.Any, found: JSON, path: str, what: str) -> list[Call]:
     if row.update == "additionalPodRangesConfig":
         return _pod_ranges(value, current or [], path, what)
-    sent = _sent(value, current, row.parts)
+    sent = _sent(value, current, row.parts, row.path.rpartition(".")[2])
     if row.inner:
         sent = {row.inner: sent}
     if row.action:
@@ -413,14 +413,14 @@ def _calls(row: Field, value: t.Any, current: t.Any, found: JSON, path: str, wha
     return [_update(row.update, sent, path, what)]
 
 
-def _sent(value: t.Any, current: t.Any, parts: int) -> t.Any:
+def _sent(value: t.Any, current: t.Any, parts: int, name: str) -> t.Any:
     if not isinstance(value, dict):
         return value
     if not parts:
-        return strip(merge(current or {}, value))
+        return strip(merge(current or {}, value), name)
     current = current or {}
     changed = {key: part for key, part in value.items() if not same(part, current.get(key), key)}
-    return {key: _sent(part, current.get(key), parts - 1) for key, part in changed.items()}
+    return {key: _sent(part, current.get(key), parts - 1, key) for key, part in changed.items()}
 
 
 def _update(name: str, value: t.Any, path: str, what: str) -> Call:

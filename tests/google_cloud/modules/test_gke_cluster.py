@@ -106,9 +106,44 @@ def test_from_nothing_to_nothing(ansible: Ansible) -> None:
 
 def test_pools_that_are_to_be_absent_are_not_created(ansible: Ansible) -> None:
     old = {"name": "old", "state": "absent"}
-    assert "cannot be created without a node pool" in ansible.bad(gke_cluster, **{**CLUSTER, "initial_node_pools": [old]})
+    assert "cannot be created without a node pool" in ansible.bad(
+        gke_cluster, **{**CLUSTER, "initial_node_pools": [old]}
+    )
     made = ansible.good(gke_cluster, **{**CLUSTER, "initial_node_pools": [old, POOL]})
     assert [pool["name"] for pool in made["cluster"]["nodePools"]] == ["core"]
+
+
+def test_labels_may_be_called_what_they_will(ansible: Ansible) -> None:
+    labels = {"description": "dask", "endpoint": "public", "duration": "1", "network": "x", "version": "2"}
+    ansible.good(gke_cluster, **{**CLUSTER, "labels": labels})
+    changed = {**labels, "network": "a-network", "version": "1", "cost": "0", "blank": ""}
+    done = ansible.good(gke_cluster, **{**CLUSTER, "labels": changed})
+    assert done["cluster"]["resourceLabels"] == {
+        "managed-by": "daskops",
+        "daskops-deletion-protection": "true",
+        **changed,
+    }
+    assert done["diff"]["after"]["resourceLabels"] == done["cluster"]["resourceLabels"]
+    assert not ansible.good(gke_cluster, **{**CLUSTER, "labels": changed})["changed"]
+
+
+def test_exclusions_are_compared_as_the_api_shows_them(ansible: Ansible) -> None:
+    feast = {"name": "duration", "start": "2026-12-20T00:00:00+01:00", "end": "2026-12-27T00:00:00Z"}
+    task = {**CLUSTER, "maintenance": {"exclusions": [feast]}}
+    made = ansible.good(gke_cluster, **task)
+    [shown] = made["cluster"]["maintenancePolicy"]["window"]["maintenanceExclusions"].values()
+    assert shown["maintenanceExclusionOptions"] == {}, "the API leaves out values of enums that are zero"
+    assert not ansible.good(gke_cluster, **task)["changed"]
+    task["maintenance"] = {"exclusions": [{**feast, "start": "2026-12-19T23:00:00Z"}]}
+    assert not ansible.good(gke_cluster, **task)["changed"]
+    task["maintenance"] = {"daily": "04:00", "exclusions": [feast]}
+    assert ansible.good(gke_cluster, **task)["changed"]
+    assert not ansible.good(gke_cluster, **task)["changed"]
+    task["maintenance"] = {"exclusions": [{**feast, "scope": "no_minor_upgrades"}]}
+    assert ansible.good(gke_cluster, **task)["changed"]
+    task["maintenance"] = {"exclusions": [feast]}
+    assert ansible.good(gke_cluster, **task)["changed"]
+    assert not ansible.good(gke_cluster, **task)["changed"]
 
 
 def test_several_changes_go_one_by_one_and_in_order(ansible: Ansible) -> None:

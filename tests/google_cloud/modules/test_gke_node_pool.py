@@ -124,6 +124,20 @@ def test_changes(ansible: Ansible) -> None:
     assert done["diff"]["after"]["workers"]["config"]["machineType"] == "e2-standard-16"
 
 
+def test_labels_may_be_called_what_they_will(ansible: Ansible) -> None:
+    labels = {"description": "dask", "endpoint": "public"}
+    pool = {**POOL, "labels": labels, "resource_labels": labels}
+    ansible.good(gke_node_pool, **pools(pool))
+    pool["labels"] = pool["resource_labels"] = {**labels, "cost": "0", "blank": "", "version": "1"}
+    [done] = ansible.good(gke_node_pool, **pools(pool))["pools"]
+    assert done["config"]["labels"] == pool["labels"]
+    assert pool["resource_labels"].items() <= done["config"]["resourceLabels"].items()
+    assert not ansible.good(gke_node_pool, **pools(pool))["changed"]
+    changed = {**POOL, "labels": {"version": None, "cost": "1"}}
+    [done] = ansible.good(gke_node_pool, **pools(changed))["pools"]
+    assert done["config"]["labels"] == {**labels, "cost": "1", "blank": ""}
+
+
 def test_a_fixed_number_of_nodes_ends_the_scaling(ansible: Ansible) -> None:
     ansible.good(gke_node_pool, **pools(POOL))
     fixed = {"name": "core", "node_count": 2}
