@@ -13,7 +13,7 @@ import re
 import time
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
@@ -231,7 +231,7 @@ def _scalar(value: t.Any) -> str:
         return f"{float(f'{match[1]}.{match[2] or 0}'):g}s"
     if re.fullmatch(r"\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)", text):
         try:
-            return datetime.fromisoformat(text).astimezone(timezone.utc).isoformat()
+            return datetime.fromisoformat(text).astimezone(UTC).isoformat()
         except ValueError:  # no such day or hour: the API will say so
             return text
     return text
