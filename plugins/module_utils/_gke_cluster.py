@@ -181,6 +181,7 @@ class Want:
     defaults: JSON  # what this module's own clusters have beside that, and others are left without
     protected: bool
     recreate: bool
+    adopt: bool  # it may be one that this module has not made
 
     @property
     def path(self) -> str:
@@ -254,7 +255,8 @@ def want(params: JSON, project: str) -> Want:
     defaults: JSON = {"resourceLabels": {**MANAGED, PROTECTION: "true" if protected else "false"}}
     if not autopilot and params.get("workload_identity") is None:
         defaults["workloadIdentityConfig"] = {"workloadPool": workload_pool(project)}
-    return Want(project, name, location, resource, defaults, protected, bool(params.get("recreate")))
+    recreate, adopt = bool(params.get("recreate")), bool(params.get("adopt"))
+    return Want(project, name, location, resource, defaults, protected, recreate, adopt)
 
 
 def workload_pool(project: str) -> str:
@@ -445,6 +447,11 @@ def plan_present(wanted: Want, found: JSON | None) -> ClusterPlan:
         create = _create(wanted, desired)
         return ClusterPlan((create,), None, (create.body or {})["cluster"])
     ours = is_managed(found.get("resourceLabels"))
+    if not ours and not wanted.adopt:
+        raise DaskopsError(
+            f"{wanted.called} is there and was not made by this module (label managed-by=daskops), and nothing was "
+            "touched; give state existing to use it as it is, adopt to change it, or another name."
+        )
     if not ours:
         desired = wanted.resource
     calls, fixed = updates(desired, found, wanted.path, what)

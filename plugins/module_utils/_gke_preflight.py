@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_iam as iam
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_input as given
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_resources as core
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import is_managed
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Target
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON
 
@@ -102,6 +103,7 @@ class Ask:
     location: str = ""
     autopilot: bool = False
     existing: bool = False  # it is only used
+    adopt: bool = False  # it may be one that was not made by this
     private: bool = False  # nodes have no external addresses
     zones: tuple[str, ...] = ()
     control_plane: str = ""
@@ -246,6 +248,7 @@ def ask(params: JSON, problems: list[str]) -> Ask:
         location=location if region else "",
         autopilot=autopilot,
         existing=cluster.get("state") == "existing",
+        adopt=_is_true(cluster.get("adopt")),
         private=_is_true(cluster.get("private_nodes")),
         zones=zones,
         control_plane=control_plane,
@@ -413,6 +416,12 @@ def _check_cluster(asked: Ask, facts: Facts, problems: list[str]) -> None:
     if found is None:
         if asked.existing and asked.name and not facts.disabled:
             problems.append(f"cluster {asked.name} is not there in {asked.location}, and is to be one that is there")
+        return
+    if not (asked.existing or asked.adopt or is_managed(found.get("resourceLabels"))):
+        problems.append(
+            f"cluster {asked.name} in {asked.location} is there and was not made by this: set gke_state=existing (of "
+            "the module, state) to use it as it is, or choose another gke_name (of the module, name)"
+        )
         return
     autopilot = bool((found.get("autopilot") or {}).get("enabled"))
     if autopilot and asked.pools:

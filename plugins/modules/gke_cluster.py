@@ -14,7 +14,8 @@ description:
   - Only what is given is compared with the cluster, field by field, and what differs is changed in place, one request
     for each field, as the API has it. What cannot be changed in place is listed, all at once, and nothing is touched
     unless O(recreate) is given.
-  - A cluster that this module creates bears the label C(managed-by=daskops), and only such a one is ever deleted.
+  - A cluster that this module creates bears the label C(managed-by=daskops), and only such a one is ever deleted, or
+    changed without O(adopt).
   - An operation that fails fails the task, with what Google says about it.
 author: daskops.kubernetes contributors (@daskops)
 options:
@@ -187,6 +188,12 @@ options:
       - A protected cluster is deleted by a task that says V(false) here, and by no other.
     type: bool
     default: true
+  adopt:
+    description:
+      - Whether a cluster that this module has not made is changed to what the options say. Without it O(state=present)
+        fails for such a cluster, and O(state=existing) uses it as it is.
+    type: bool
+    default: false
   recreate:
     description: Whether the cluster may be deleted and created again where it cannot be changed in place.
     type: bool
@@ -413,6 +420,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "initial_node_pools": {"type": "list", "elements": "dict"},
     "spec": {"type": "dict", "default": {}},
     "deletion_protection": {"type": "bool", "default": True},
+    "adopt": {"type": "bool", "default": False},
     "recreate": {"type": "bool", "default": False},
     "kubeconfig": GKE_KUBECONFIG,
     "prices": {"type": "dict", "default": {}},

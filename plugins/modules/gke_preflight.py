@@ -21,7 +21,7 @@ options:
   cluster:
     description:
       - The cluster, with the options of M(daskops.kubernetes.gke_cluster).
-      - Of these C(name), C(location), C(state), C(autopilot), C(node_locations), C(private_nodes) and, in C(spec),
+      - Of these C(name), C(location), C(state), C(adopt), C(autopilot), C(node_locations), C(private_nodes) and, in C(spec),
         C(privateClusterConfig.masterIpv4CidrBlock) are looked at. C(control_plane_range) and C(max_pods_per_node) are
         taken, too.
     type: dict

@@ -203,13 +203,24 @@ def test_what_cannot_be_changed_is_listed_and_refused(ansible: Ansible) -> None:
     assert done["calls"] == looked["calls"]
 
 
+def test_a_cluster_of_others_is_not_taken_for_ours(ansible: Ansible) -> None:
+    ansible.cloud.add_cluster({"name": "dask", "initialNodeCount": 1}, LOCATION)
+    for task in (BARE, CLUSTER, {**BARE, "recreate": True, "deletion_protection": False}):
+        for check in (True, False):
+            message = ansible.bad(gke_cluster, check=check, **task)
+            assert "Cluster dask in europe-west1 of project fake-project is there and was not made by this" in message
+            assert "give state existing to use it as it is" in message
+            assert ansible.cloud.writes == []
+
+
 def test_a_cluster_of_others_is_changed_as_asked_and_never_deleted(ansible: Ansible) -> None:
     given = {"name": "dask", "nodePools": [{"name": "theirs", "initialNodeCount": 1}], "resourceLabels": {"a": "b"}}
     ansible.cloud.add_cluster(given, LOCATION)
-    found = ansible.good(gke_cluster, **BARE, prices={"cluster": 0.2, "machine_types": {"e2-medium": 0.5}})
+    adopted = {**BARE, "adopt": True}
+    found = ansible.good(gke_cluster, **adopted, prices={"cluster": 0.2, "machine_types": {"e2-medium": 0.5}})
     assert not found["changed"], "what these modules' own clusters have is not for others"
     assert (found["managed"], found["cost_per_hour"]["min"]) == (False, 0.2 + 3 * 0.5)  # a node in each of three zones
-    ansible.good(gke_cluster, **BARE, labels={"c": "d"}, workload_identity=True)
+    ansible.good(gke_cluster, **adopted, labels={"c": "d"}, workload_identity=True)
     assert ansible.sent == [
         "clusters.update desiredWorkloadIdentityConfig",
         "clusters.setResourceLabels labelFingerprint resourceLabels",
@@ -217,7 +228,8 @@ def test_a_cluster_of_others_is_changed_as_asked_and_never_deleted(ansible: Ansi
     assert ansible.cloud.cluster("dask", LOCATION)["resourceLabels"] == {"a": "b", "c": "d"}
     message = ansible.bad(gke_cluster, **BARE, state="absent", deletion_protection=False)
     assert "was not made by this module, which deletes only its own" in message
-    message = ansible.bad(gke_cluster, **BARE, network="other", recreate=True, deletion_protection=False)
+    message = ansible.bad(gke_cluster, **adopted, network="other", recreate=True, deletion_protection=False)
+    assert "would have to be recreated" in message
     assert "was not made by this module" in message
     assert ansible.cloud.writes == []
 

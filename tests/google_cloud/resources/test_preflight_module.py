@@ -16,6 +16,7 @@ JSON = dict[str, t.Any]
 
 COMPUTE = f"compute/projects/{PROJECT}"
 ROOT = "https://www.googleapis.com/compute/v1/"
+OURS = {"managed-by": "daskops"}
 CORE: JSON = {"name": "core", "machine_type": "e2-standard-4", "node_count": 1}
 WORKERS: JSON = {
     "name": "workers",
@@ -64,13 +65,23 @@ def test_all_is_well(modules: Modules, cloud: FakeCloud) -> None:
 def test_in_a_project_where_all_is_there_no_right_is_asked_for(modules: Modules, cloud: FakeCloud) -> None:
     modules.resources(**everything())
     pools = [{"name": "core", "initialNodeCount": 1}, {"name": "workers", "initialNodeCount": 1}]
-    cloud.add_cluster({"name": "dask", "nodePools": pools}, REGION)
+    cloud.add_cluster({"name": "dask", "nodePools": pools, "resourceLabels": OURS}, REGION)
     cloud.deny("compute.networks.create", "container.clusters.create", "resourcemanager.projects.setIamPolicy")
     result = modules.preflight(**options())
     assert not result.get("failed"), result["msg"]
     assert result["cluster_exists"]
     assert result["actions"] == []
     assert not [record for record in cloud.requests if record.method.endswith("testIamPermissions")]
+
+
+def test_a_cluster_of_others_is_not_taken_for_ours(modules: Modules, cloud: FakeCloud) -> None:
+    cloud.add_cluster({"name": "dask", "initialNodeCount": 1}, REGION)
+    [found] = problems(modules)
+    assert "cluster dask in europe-west4 is there and was not made by this: set gke_state=existing" in found
+    assert "or choose another gke_name" in found
+    for way in ({"state": "existing"}, {"adopt": True}):
+        result = modules.preflight(**options(cluster={"name": "dask", "location": REGION, **way}))
+        assert not result.get("failed"), result["msg"]
 
 
 def test_everything_that_is_wrong_is_in_one_report(modules: Modules, cloud: FakeCloud) -> None:
@@ -240,7 +251,7 @@ def test_what_the_cluster_uses_already_counts_as_its_own(modules: Modules, cloud
         {"name": "core", "initialNodeCount": 1},
         {"name": "workers", "initialNodeCount": 2, "config": config},
     ]
-    cloud.add_cluster({"name": "dask", "nodePools": pools}, REGION)
+    cloud.add_cluster({"name": "dask", "nodePools": pools, "resourceLabels": OURS}, REGION)
     cloud.set_quota(REGION, "N2_CPUS", 48, usage=48)
     result = modules.preflight(**options())
     assert not result.get("failed"), result["msg"]
