@@ -419,7 +419,12 @@ def settle(google: Google, location: str, target: str, deadline: Deadline, say: 
             raise
         return  # not everyone may list them; what runs then is met by the next request
     running = [
-        pending("container", operation, f"{str(operation.get('operationType', 'operation')).lower()}", google.project)
+        pending(
+            "container",
+            operation,
+            f"{str(operation.get('operationType', 'operation')).lower()} of {_target(operation).strip('/')}",
+            google.project,
+        )
         for operation in listed
         if operation.get("status") in ("PENDING", "RUNNING") and f"{target}/".endswith(_target(operation))
     ]

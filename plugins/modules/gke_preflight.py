@@ -21,9 +21,9 @@ options:
   cluster:
     description:
       - The cluster, with the options of M(daskops.kubernetes.gke_cluster).
-      - Of these C(name), C(location), C(state), C(adopt), C(autopilot), C(node_locations), C(private_nodes) and, in C(spec),
-        C(privateClusterConfig.masterIpv4CidrBlock) are looked at. C(control_plane_range) and C(max_pods_per_node) are
-        taken, too.
+      - Of these C(name), C(location), C(state), C(adopt), C(autopilot), C(node_locations), C(private_nodes) and, in
+        C(spec), C(privateClusterConfig.masterIpv4CidrBlock) are looked at. C(control_plane_range) and
+        C(max_pods_per_node) are taken, too.
     type: dict
   pools:
     description:

@@ -94,6 +94,38 @@ def test_side_by_side(ansible: Ansible) -> None:
     assert max(each.started for each in operations) < min(each.ended for each in operations)
 
 
+def test_pools_that_others_work_on_are_waited_for(ansible: Ansible) -> None:
+    started = ansible.good(gke_node_pool, **pools(POOL), wait=False)
+    assert started["changed"]
+    looked = ansible.good(gke_node_pool, check=True, **pools(POOL))
+    assert not looked["changed"]
+    assert looked["pools"][0]["status"] == "PROVISIONING", "in check mode nothing is waited for"
+    done = ansible.good(gke_node_pool, **pools(POOL))
+    assert not done["changed"]
+    assert done["pools"][0]["status"] == "RUNNING"
+    ansible.good(gke_node_pool, **pools({"name": "core", "state": "absent"}), wait=False)
+    assert not ansible.good(gke_node_pool, **pools({"name": "core", "state": "absent"}))["changed"]
+    assert [pool["name"] for pool in ansible.cloud.cluster("dask", LOCATION)["nodePools"]] == ["default-pool"]
+
+
+def test_a_creation_that_fails_after_its_run_is_heard_of(ansible: Ansible) -> None:
+    ansible.cloud.fail("CREATE_NODE_POOL", "stockout")
+    ansible.good(gke_node_pool, **pools(POOL), wait=False)
+    assert "GCE_STOCKOUT" in ansible.bad(gke_node_pool, **pools(POOL))
+    assert "its creation failed ([GCE_STOCKOUT]" in ansible.bad(gke_node_pool, **pools(POOL))
+    assert ansible.good(gke_node_pool, **pools({**POOL, "recreate": True}))["changed"]
+
+
+def test_a_creation_that_does_not_end_is_waited_for_no_longer_than_asked(ansible: Ansible) -> None:
+    ansible.cloud.fail("CREATE_NODE_POOL", "never_ends")
+    ansible.good(gke_node_pool, **pools(POOL), wait=False)
+    message = ansible.bad(gke_node_pool, **pools(POOL), timeout=1)
+    assert "(create_node_pool of clusters/dask/nodePools/core) has not ended" in message
+    assert "run again to wait for it" in message
+    assert not ansible.good(gke_node_pool, **pools(POOL), wait=False)["changed"]
+    assert not ansible.good(gke_node_pool, **pools({"name": "default-pool"}), timeout=1)["changed"]
+
+
 def test_changes(ansible: Ansible) -> None:
     ansible.good(gke_node_pool, **pools(WORKERS))
     changed = {
