@@ -125,7 +125,7 @@ def check_zones(zones: t.Iterable[str], location: str, option: str) -> None:
 def check_labels(labels: t.Mapping[str, t.Any], option: str) -> None:
     """Labels as Google Cloud takes them, or an error."""
     for key, value in labels.items():
-        if not LABEL_KEY.fullmatch(key) or not LABEL_VALUE.fullmatch("" if value is None else str(value)):
+        if not LABEL_KEY.fullmatch(key) or not LABEL_VALUE.fullmatch(_text(value) or ""):
             raise DaskopsError(
                 f"{option} has {key}={value}, which Google Cloud does not take: use up to 63 lower-case letters, "
                 "digits, hyphens and underscores, and a letter first in the key."
@@ -308,6 +308,17 @@ def clean(value: t.Any) -> t.Any:
     if isinstance(value, dict):
         return {key: clean(inner) for key, inner in value.items() if inner is not None}
     return [clean(inner) for inner in value] if isinstance(value, list) else value
+
+
+def texts(value: t.Any, within: str = "") -> t.Any:
+    """C(value) with text in its maps of text, where YAML may have numbers and booleans."""
+    if isinstance(value, dict):
+        return {key: _text(inner) if within in _MAPS else texts(inner, key) for key, inner in value.items()}
+    return [texts(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _text(value: t.Any) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
 
 
 def strip(value: t.Any, within: str = "") -> t.Any:

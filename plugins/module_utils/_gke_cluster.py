@@ -42,6 +42,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     same,
     settle,
     strip,
+    texts,
     without,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import CLOUD_PLATFORM, JSON, Google
@@ -249,7 +250,7 @@ def want(params: JSON, project: str) -> Want:
         zones = len(params.get("node_locations") or []) or (1 if is_zone(location) else 3)
         created = [_gke_node_pool.create_body(pool, zones) for pool in wanted if pool.present]
         resource |= {"nodePools": created} if created else {}
-    resource = merge(resource, spec, keep=True)
+    resource = texts(merge(resource, spec, keep=True))
     _check_ranges(resource, where)
     protected = params.get("deletion_protection") is not False
     defaults: JSON = {"resourceLabels": {**MANAGED, PROTECTION: "true" if protected else "false"}}

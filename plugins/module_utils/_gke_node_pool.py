@@ -39,6 +39,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     same,
     settle,
     strip,
+    texts,
     without,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
@@ -207,7 +208,7 @@ def want(params: JSON, cluster: str, location: str, service_account: str | None 
         },
         "management": {"autoRepair": True, "autoUpgrade": True},
     }
-    resource = merge(resource, params.get("spec") or {}, keep=True)
+    resource = texts(merge(resource, params.get("spec") or {}, keep=True))
     if not is_managed({**MANAGED, **(lookup(resource, ("config", "resourceLabels")) or {})}):
         raise DaskopsError(f"{where}: the resource label managed-by is this module's own; take another key.")
     return Want(name, True, resource, defaults, count, bool(params.get("recreate")))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.daskops.kubernetes.plugins.modules import gke_cluster, gke_cluster_info
+from ansible_collections.daskops.kubernetes.plugins.modules import gke_cluster, gke_cluster_info, gke_node_pool
 
 from tests.google_cloud.modules.conftest import LOCATION, POOL, Ansible
 
@@ -125,6 +125,22 @@ def test_labels_may_be_called_what_they_will(ansible: Ansible) -> None:
     }
     assert done["diff"]["after"]["resourceLabels"] == done["cluster"]["resourceLabels"]
     assert not ansible.good(gke_cluster, **{**CLUSTER, "labels": changed})["changed"]
+
+
+def test_labels_are_text(ansible: Ansible) -> None:
+    pool = {**POOL, "labels": {"gpu": True, "tier": 2}, "resource_labels": {"cost": 4711}}
+    spec = {"resourceLabels": {"unit": 1}}
+    task = {**CLUSTER, "labels": {"cost": 4711, "trial": False}, "spec": spec, "initial_node_pools": [pool]}
+    made = ansible.good(gke_cluster, **task)["cluster"]
+    assert made["resourceLabels"].items() >= {"cost": "4711", "trial": "false", "unit": "1"}.items()
+    config = made["nodePools"][0]["config"]
+    assert config["labels"] == {"gpu": "true", "tier": "2"}
+    assert config["resourceLabels"]["cost"] == "4711"
+    assert not ansible.good(gke_cluster, **task)["changed"]
+    pools = {"cluster": "dask", "location": LOCATION, "pools": [pool]}
+    assert not ansible.good(gke_node_pool, **pools)["changed"]
+    pool["labels"]["gpu"] = False
+    assert ansible.good(gke_node_pool, **pools)["pools"][0]["config"]["labels"]["gpu"] == "false"
 
 
 def test_exclusions_are_compared_as_the_api_shows_them(ansible: Ansible) -> None:
