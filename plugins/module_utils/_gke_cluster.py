@@ -230,9 +230,9 @@ def want(params: JSON, project: str) -> Want:
             raise DaskopsError(
                 f"{where}: with Autopilot Google decides about the nodes; leave out {' and '.join(given)}."
             )
-    check_zones(params.get("node_locations") or [], location, "node_locations")
+    check_zones(params.get("node_locations") or [], location, f"{where}: node_locations")
     labels = params.get("labels") or {}
-    check_labels(labels, "labels")
+    check_labels(labels, f"{where}: labels")
     for key in [*MANAGED, PROTECTION]:
         if key in {**labels, **(spec.get("resourceLabels") or {})}:
             raise DaskopsError(f"{where}: the label {key} is this module's own; take another key.")
@@ -298,8 +298,9 @@ def _mapped(params: JSON, project: str, autopilot: bool) -> t.Iterator[tuple[str
     if params.get("private_endpoint") is not None:
         yield f"{endpoints}.enablePublicEndpoint", not params["private_endpoint"]
     if params.get("authorized_networks") is not None:
+        where = f"Cluster {params['name']}: authorized_networks"
         blocks = [
-            clean({"cidrBlock": str(check_cidr(each["cidr"], "authorized_networks")), "displayName": each.get("name")})
+            clean({"cidrBlock": str(check_cidr(each["cidr"], where)), "displayName": each.get("name")})
             for each in params["authorized_networks"]
         ]
         yield f"{endpoints}.authorizedNetworksConfig", {"enabled": True, "cidrBlocks": blocks}

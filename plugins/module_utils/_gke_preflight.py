@@ -12,10 +12,14 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_cluster
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_iam as iam
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_input as given
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_resources as core
-from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import is_managed
+from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GKE_CLUSTER
+from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import check_spec, is_managed
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Target
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON
 
@@ -198,6 +202,26 @@ def _check_zones(zones: t.Iterable[str], region: str, what: str, problems: list[
             problems.append(f"{what} has {zone}, which is not in region {region}")
 
 
+def _check_options(cluster: JSON, problems: list[str]) -> None:
+    """What gke_cluster would refuse whatever there is: each option by itself, so that all is said at once."""
+    place = {"name": cluster["name"], "location": cluster["location"]}
+    for option in ("version", "labels", "maintenance", "authorized_networks"):
+        if not cluster.get(option):
+            continue
+        result = ArgumentSpecValidator(GKE_CLUSTER).validate({**place, option: cluster[option]})
+        problems += [f"Cluster {cluster['name']}: {option}: {message}" for message in result.error_messages]
+        if not result.error_messages:
+            _add(problems, _gke_cluster.want, result.validated_parameters, "")
+    _add(problems, check_spec, cluster.get("spec") or {}, f"Cluster {cluster['name']}")
+
+
+def _add(problems: list[str], checked: t.Callable[..., t.Any], *arguments: t.Any) -> None:
+    try:
+        checked(*arguments)
+    except DaskopsError as error:
+        problems.append(error.message.rstrip("."))
+
+
 def ask(params: JSON, problems: list[str]) -> Ask:
     """What the options ask for; adds what of it cannot be, whatever there is."""
     problems += given.check_resources(params)
@@ -205,9 +229,11 @@ def ask(params: JSON, problems: list[str]) -> Ask:
     location, autopilot = str(cluster.get("location") or ""), _is_true(cluster.get("autopilot"))
     region = ""
     if cluster:
-        given.check_name(cluster.get("name"), "gke", "cluster.name", problems)
+        named = given.check_name(cluster.get("name"), "gke", "cluster.name", problems)
         if given.check_name(location, "place", "cluster.location", problems):
             region = given.region_of(location)
+            if named:
+                _check_options(cluster, problems)
     elif pools:
         problems.append("pools are given without the cluster that they are of: give cluster, too")
     if autopilot and given.is_zone(location):

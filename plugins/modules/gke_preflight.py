@@ -24,6 +24,8 @@ options:
       - Of these C(name), C(location), C(state), C(adopt), C(autopilot), C(node_locations), C(private_nodes) and, in
         C(spec), C(privateClusterConfig.masterIpv4CidrBlock) are looked at. C(control_plane_range) and
         C(max_pods_per_node) are taken, too.
+      - C(version), C(labels), C(maintenance), C(authorized_networks) and the names in C(spec) are checked as
+        M(daskops.kubernetes.gke_cluster) checks them.
     type: dict
   pools:
     description:

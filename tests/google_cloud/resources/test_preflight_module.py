@@ -112,6 +112,34 @@ def test_everything_that_is_wrong_is_in_one_report(modules: Modules, cloud: Fake
 
 
 @pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("labels", {"Team": "x"}, "Cluster dask: labels has Team=x, which Google Cloud does not take"),
+        ("labels", {"managed-by": "x"}, "Cluster dask: the label managed-by is this module's own"),
+        ("version", "newest", "Cluster dask: version is 'newest'"),
+        ("maintenance", {"daily": "3 am"}, "Cluster dask: maintenance: daily is '3 am'"),
+        ("maintenance", {"recurring": {"start": "x"}}, "Cluster dask: maintenance: missing required arguments"),
+        ("authorized_networks", [{"cidr": "203.0.113.7/24"}], "Cluster dask: authorized_networks is '203.0.113.7/24'"),
+        ("spec", {"network_config": {}}, "Cluster dask: spec has network_config"),
+    ],
+)
+def test_what_gke_cluster_would_refuse(modules: Modules, option: str, value: t.Any, words: str) -> None:
+    cluster = {"name": "dask", "location": REGION, option: value}
+    [found] = problems(modules, cluster=cluster)
+    assert words in found
+    bad = {"labels": {"Team": "x"}, "version": "newest", "spec": {"network_config": {}}}
+    found_together = problems(modules, cluster={**cluster, **bad, "maintenance": {"daily": "3 am"}})
+    assert len(found_together) == (5 if option == "authorized_networks" else 4)
+
+
+@pytest.mark.parametrize("numbers", [{"cost": 4711, "trial": True}, {}])
+def test_what_gke_cluster_takes(modules: Modules, numbers: JSON) -> None:
+    cluster = {"name": "dask", "location": REGION, "labels": numbers, "version": "", "maintenance": {}}
+    result = modules.preflight(**options(cluster=cluster))
+    assert not result.get("failed"), result["msg"]
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"project": "My Project"}, "is no ID of a project"),
