@@ -48,6 +48,7 @@ def gather(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequen
         number=seen.number,
         disabled=tuple(disabled),
         region=got.get("region"),
+        project=got.get("project"),
         cluster=got.get("cluster"),
         subnetworks=tuple(got.get("subnetworks") or ([seen.subnetwork] if seen.subnetwork else [])),
     )
@@ -87,6 +88,8 @@ def _first(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequen
     region = asked.region or spec.subnetwork.get("region")
     if region:
         calls["region"] = lambda: google.get("compute", f"compute/v1/projects/{asked.project}/regions/{region}")
+    if asked.pools:
+        calls["project"] = lambda: google.get("compute", f"compute/v1/projects/{asked.project}")
     if asked.name:
         cluster = f"v1/projects/{asked.project}/locations/{asked.location}/clusters/{asked.name}"
         calls["cluster"] = lambda: google.find("container", cluster)
@@ -200,6 +203,8 @@ def _problems(found: t.Mapping[str, t.Any], asked: preflight.Ask) -> list[str]:
     for key, value in found.items():
         if not isinstance(value, GoogleError) or _disabled_api(value):
             continue
+        if key == "project" and value.code == 403:
+            continue  # not everyone may read it; then its quota is not checked
         if key == "region" and value.code in (400, 404):
             problems.append(f"region {asked.region} is not there: see gcloud compute regions list")
         elif value.code in (400, 404) and re.search(

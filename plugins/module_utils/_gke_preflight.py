@@ -44,6 +44,7 @@ _FAMILY_QUOTAS = {
     "t2a": "T2A_CPUS",
     "t2d": "T2D_CPUS",
 }
+_ALL_REGIONS = "CPUS_ALL_REGIONS"  # the project's, for CPUs of any family
 _SHARED_QUOTA = {"e2", "f1", "g1", "n1", "custom"}
 _DISK_QUOTAS = {
     "pd-standard": "DISKS_TOTAL_GB",
@@ -292,6 +293,7 @@ class Facts:
     number: str = ""
     disabled: tuple[str, ...] = ()  # APIs
     region: JSON | None = None
+    project: JSON | None = None  # as Compute Engine has it
     machines: t.Mapping[tuple[str, str], JSON | None] = field(default_factory=dict)  # by zone and type
     cluster: JSON | None = None
     subnetworks: tuple[JSON, ...] = ()  # of the network
@@ -469,8 +471,11 @@ def quota_of(pool: Pool, quotas: t.Mapping[str, JSON]) -> str:
 def demand(pool: Pool, nodes: int, cpus: float, private: bool, quotas: t.Mapping[str, JSON]) -> dict[str, float]:
     """What so many nodes of a pool take of each quota."""
     found: dict[str, float] = {"INSTANCES": nodes}
-    if quota := quota_of(pool, quotas):
+    quota = quota_of(pool, quotas)
+    if quota:
         found[quota] = nodes * cpus
+    if _ALL_REGIONS in quotas and quota != "PREEMPTIBLE_CPUS":
+        found[_ALL_REGIONS] = nodes * cpus
     if disk := _DISK_QUOTAS.get(pool.disk_type):
         found[disk] = float(nodes * pool.disk_gb)
     if not private:
@@ -484,7 +489,7 @@ def _cpus(facts: Facts, kind: str) -> float | None:
 
 
 def check_quota(asked: Ask, facts: Facts) -> list[str]:
-    """The pools' maximum against the region's quota; what the cluster has already counts as its own."""
+    """The pools' maximum against the quotas there are; what the cluster has already counts as its own."""
     quotas = quotas_of(facts)
     wanted: dict[str, list[tuple[str, float]]] = {}
     for pool in asked.pools:
@@ -505,16 +510,18 @@ def check_quota(asked: Ask, facts: Facts) -> list[str]:
         if total > limit - others:
             shares = ", ".join(f"{name} {amount:g}" for name, amount in parts if amount)
             rest = f", of which others use {others:g}" if others else ""
+            owner = f"project {asked.project}" if metric == _ALL_REGIONS else f"region {asked.region}"
             problems.append(
-                f"the pools can grow to {total:g} {metric} ({shares}), and region {asked.region} has a quota of "
+                f"the pools can grow to {total:g} {metric} ({shares}), and {owner} has a quota of "
                 f"{limit:g}{rest}: ask for more, or lower the pools' maximum"
             )
     return problems
 
 
 def quotas_of(facts: Facts) -> dict[str, JSON]:
-    """The region's quotas by name."""
-    return {str(quota.get("metric")): quota for quota in (facts.region or {}).get("quotas") or []}
+    """The region's quotas by name, and the project's for CPUs in all regions."""
+    own = [quota for quota in (facts.project or {}).get("quotas") or [] if quota.get("metric") == _ALL_REGIONS]
+    return {str(quota.get("metric")): quota for quota in [*((facts.region or {}).get("quotas") or []), *own]}
 
 
 def pool_of(live: JSON) -> Pool:

@@ -11,8 +11,9 @@ short_description: Check a GKE cluster for Dask, and all it stands on, before an
 version_added: 1.0.0
 description:
   - Checks names, ranges, places and pools against each other, and then against the project, that is whether the
-    credentials work, the APIs are enabled, region, zones and machine types are there, the quota has room for the pools'
-    maximum, the ranges are large enough and overlap with no others, and this account may do all that has to be done.
+    credentials work, the APIs are enabled, region, zones and machine types are there, the quotas of the region and the
+    project have room for the pools' maximum, the ranges are large enough and overlap with no others, and this account
+    may do all that has to be done.
   - Asks for exactly those permissions that the missing parts take, so a project in which all is there needs none.
   - Reports all problems at once. What cannot be, wherever it were, is reported even if Google cannot be reached.
   - Only reads.

@@ -57,7 +57,7 @@ def test_all_is_well(modules: Modules, cloud: FakeCloud) -> None:
     estimates = result["estimates"]
     assert (estimates["min_nodes"], estimates["max_nodes"], estimates["max_cpus"]) == (3, 9, 60)
     assert not result["changed"]
-    assert len(cloud.requests) == 21
+    assert len(cloud.requests) == 22
     check = modules.resources(check=True, **everything())
     assert result["actions"] == check["actions"]
 
@@ -285,6 +285,22 @@ def test_what_the_cluster_uses_already_counts_as_its_own(modules: Modules, cloud
     assert not result.get("failed"), result["msg"]
     cloud.set_quota(REGION, "N2_CPUS", 48, usage=56)
     assert "of which others use 8" in problems(modules)[0]
+
+
+def test_the_quota_of_all_regions(modules: Modules, cloud: FakeCloud) -> None:
+    cloud.set_quota("global", "CPUS_ALL_REGIONS", 48, usage=8)
+    [found] = problems(modules)
+    assert found.startswith(
+        "the pools can grow to 60 CPUS_ALL_REGIONS (core 12, workers 48), and project fake-project has a quota of 48, "
+        "of which others use 8: "
+    )
+    cloud.set_quota(REGION, "PREEMPTIBLE_CPUS", 100)  # spot machines then count against that
+    assert not modules.preflight(**options()).get("failed")
+    cloud.set_quota("global", "CPUS_ALL_REGIONS", 4)
+    [found] = problems(modules)
+    assert "12 CPUS_ALL_REGIONS (core 12)" in found
+    cloud.fail("compute.projects.get", "permission", times=None)  # not everyone may read it
+    assert not modules.preflight(**options()).get("failed")
 
 
 def test_pools_of_spot_machines_only_are_worth_a_word(modules: Modules) -> None:
