@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON, Service
 
+_ACCOUNTS = ".iam.gserviceaccount.com"
+
 Kind = t.Literal["project", "repository", "service account", "bucket"]
 
 
@@ -84,8 +86,14 @@ def repository_target(project: str, location: str, repository: str) -> Target:
 
 
 def account_target(email: str) -> Target:
-    """A service account's policy; its project need not be known."""
-    return Target("service account", email, f"v1/projects/-/serviceAccounts/{email}")
+    """A service account's policy.
+
+    An account that is not there is answered as such only in its project, which the emails of users' accounts name.
+    """
+    host = email.partition("@")[2]
+    name, _dot, domain = host.removesuffix(_ACCOUNTS).partition(".")
+    project = (f"{domain}:{name}" if domain else name) if host.endswith(_ACCOUNTS) else "-"
+    return Target("service account", email, f"v1/projects/{project}/serviceAccounts/{email}")
 
 
 def bucket_target(bucket: str) -> Target:
