@@ -18,7 +18,12 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_pre
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_resources as core
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Target
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_node_pool import sizes
-from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON, Google, GoogleError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
+    JSON,
+    NO_QUOTA_PROJECT,
+    Google,
+    GoogleError,
+)
 
 
 @dataclass(frozen=True)
@@ -182,7 +187,7 @@ def _targets(workload: JSON) -> set[str]:
 
 def _disabled_api(error: GoogleError) -> str:
     """The API that is not enabled, if that is the reason."""
-    if error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
+    if error.reason not in ("SERVICE_DISABLED", "accessNotConfigured") or NO_QUOTA_PROJECT in error.text:
         return ""
     named = re.search(r"\b([a-z]+\.googleapis\.com)\b(?! was answered)", error.text) or re.search(
         r"services enable ([a-z]+\.googleapis\.com)", error.message

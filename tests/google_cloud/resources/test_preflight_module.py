@@ -327,6 +327,20 @@ def test_a_repository_that_is_not_there_is_one_problem(modules: Modules) -> None
     assert "repository dask is not there" in found[0]
 
 
+def test_an_account_that_is_not_there_is_one_problem(modules: Modules) -> None:
+    account = f"data@{PROJECT}.iam.gserviceaccount.com"
+    workload = {"namespace": "dask", "service_account": "dask", "google_service_account": account}
+    [found] = problems(modules, workload_identity=[workload])
+    assert found == f"service account {account} is not there: make it first, or give one that is there"
+
+
+def test_a_user_without_a_quota_project(modules: Modules, cloud: FakeCloud) -> None:
+    cloud.fail("cloudresourcemanager.projects.get", "quota_project", times=None)
+    [found] = problems(modules)
+    assert "gcloud auth application-default set-quota-project fake-project" in found
+    assert "services enable" not in found
+
+
 def test_nothing_but_a_project(modules: Modules) -> None:
     result = modules.preflight()
     assert result["project_number"] == "123456789012"
