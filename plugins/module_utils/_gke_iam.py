@@ -17,7 +17,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._google import 
 
 _ACCOUNTS = ".iam.gserviceaccount.com"
 
-Kind = t.Literal["project", "repository", "service account", "bucket"]
+Kind = t.Literal["project", "repository", "service account", "bucket", "subnetwork"]
 
 
 @dataclass(frozen=True, order=True)
@@ -39,6 +39,7 @@ class Target:
             "repository": "artifactregistry",
             "service account": "iam",
             "bucket": "storage",
+            "subnetwork": "compute",
         }
         return services[self.kind]
 
@@ -50,6 +51,7 @@ class Target:
             "repository": "artifactregistry.repositories.setIamPolicy",
             "service account": "iam.serviceAccounts.setIamPolicy",
             "bucket": "storage.buckets.setIamPolicy",
+            "subnetwork": "compute.subnetworks.setIamPolicy",
         }[self.kind]
 
 
@@ -101,6 +103,11 @@ def bucket_target(bucket: str) -> Target:
     return Target("bucket", bucket, f"storage/v1/b/{quote(bucket, safe='')}")
 
 
+def subnetwork_target(path: str) -> Target:
+    """A subnetwork's policy, by its path from the project on."""
+    return Target("subnetwork", path, f"compute/v1/{path}")
+
+
 def read_request(target: Target) -> tuple[str, str, JSON | None, JSON]:
     """Method, path, body and parameters of the request for a policy, with its conditional bindings."""
     if target.kind == "project":
@@ -122,7 +129,8 @@ def test_request(target: Target, permissions: t.Sequence[str]) -> tuple[str, str
     """Method, path, body and parameters of the request for which of some permissions one has."""
     if target.kind == "bucket":
         return "GET", f"{target.path}/iam/testPermissions", None, {"permissions": list(permissions)}
-    return "POST", f"{target.path}:testIamPermissions", {"permissions": list(permissions)}, {}
+    separator = "/" if target.kind == "subnetwork" else ":"
+    return "POST", f"{target.path}{separator}testIamPermissions", {"permissions": list(permissions)}, {}
 
 
 def _has(policy: JSON, role: str, member: str) -> bool:

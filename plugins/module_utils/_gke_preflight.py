@@ -59,6 +59,7 @@ _HYPERDISK_ONLY = {"c4", "c4a", "c4d", "n4", "n4a", "n4d"}
 _ROLES = (
     ("compute.firewalls.", "roles/compute.securityAdmin"),
     ("compute.networks.", "roles/compute.networkAdmin"),
+    ("compute.subnetworks.use", "roles/compute.networkUser"),
     ("compute.subnetworks.", "roles/compute.networkAdmin"),
     ("compute.routers.", "roles/compute.networkAdmin"),
     ("container.", "roles/container.admin"),
@@ -340,7 +341,8 @@ def needs(asked: Ask, plan: core.Plan, spec: core.Spec, seen: core.Seen, cluster
         add(project, "container.clusters.create", f"create cluster {asked.name}")
         add(project, "container.operations.get", "wait for it")
         if spec.host != spec.project:
-            host = iam.project_target(spec.host)
+            # Where it is there, the role is usually granted on it alone.
+            host = iam.subnetwork_target(spec.subnetwork_path) if seen.subnetwork else iam.project_target(spec.host)
             add(host, "compute.subnetworks.use", f"put cluster {asked.name} into the shared VPC")
     elif new:
         add(project, "container.clusters.update", f"create pools {', '.join(new)}")

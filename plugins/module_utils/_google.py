@@ -463,7 +463,7 @@ def _hint(
 
 def _reads(method: str, path: str) -> bool:
     """Whether a request changes nothing: some APIs read policies by POST."""
-    return method == "GET" or path.endswith((":getIamPolicy", ":testIamPermissions"))
+    return method == "GET" or path.endswith((":getIamPolicy", ":testIamPermissions", "/testIamPermissions"))
 
 
 def _json(content: bytes) -> JSON:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
@@ -317,6 +318,29 @@ def test_who_adopts_a_subnetwork_need_not_see_the_others(modules: Modules, cloud
     pools = [{**CORE, "autoscaling": {"total_max": 1025}, "node_count": None}]
     found = problems(modules, **{**params, "pools": pools})
     assert [problem for problem in found if "the pods' range 10.4.0.0/14 has" in problem]
+
+
+def test_who_may_use_a_shared_subnetwork_alone(
+    modules: Modules, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules.resources(**everything())
+    host = "projects/host-project"
+    for kind in ("global/networks", f"regions/{REGION}/subnetworks"):
+        link = json.dumps(cloud.state.resources[f"{COMPUTE}/{kind}/dask"]).replace(f"projects/{PROJECT}", host)
+        cloud.put(f"compute/{host}/{kind}/dask", json.loads(link))
+    monkeypatch.setattr(cloud.settings, "other_projects", ("host-project",))
+    params = options()
+    params["network"] = {"name": "dask", "project": "host-project", "create": False}
+    params["subnetwork"] = {"name": "dask", "region": REGION, "create": False}
+    del params["nat"]
+    result = modules.preflight(**params)
+    assert not result.get("failed"), result["msg"]
+    [asked] = [each for each in cloud.requests if each.method == "compute.subnetworks.testIamPermissions"]
+    assert asked.body == {"permissions": ["compute.subnetworks.use"]}
+    cloud.deny("compute.subnetworks.use")
+    [found] = problems(modules, **{**params, "nat": ...})
+    assert f"lacks on subnetwork {host}/regions/{REGION}/subnetworks/dask compute.subnetworks.use" in found
+    assert "such as roles/compute.networkUser" in found
 
 
 def test_a_repository_that_is_not_there_is_one_problem(modules: Modules) -> None:

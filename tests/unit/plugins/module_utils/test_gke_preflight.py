@@ -392,6 +392,20 @@ def test_rights_in_a_shared_vpc() -> None:
     rights = needed(what, **parts)
     assert "compute.subnetworks.use" in rights["project host-project"]
     assert rights["project my-project"] == {"container.clusters.create", "container.operations.get"}
+    assert preflight.role_for("compute.subnetworks.use") == "roles/compute.networkUser"
+
+
+def test_the_right_to_use_a_subnetwork_is_asked_for_on_it() -> None:
+    what, _problems = asked(None, **PARTS)
+    shared = {"name": "n", "project": "host-project", "create": False}
+    spec = core.specification({**PARTS, "network": shared}, "my-project")
+    seen = core.Seen("42", network={"name": "n"}, subnetwork=subnetwork(spec.subnetwork["name"], "10.0.0.0/20"))
+    target = iam.subnetwork_target(spec.subnetwork_path)
+    assert set(preflight.needs(what, core.Plan(()), spec, seen, None)[target]) == {"compute.subnetworks.use"}
+    method, path, body, _params = iam.test_request(target, ["compute.subnetworks.use"])
+    assert (method, target.service) == ("POST", "compute")
+    assert path == f"compute/v1/{spec.subnetwork_path}/testIamPermissions"
+    assert body == {"permissions": ["compute.subnetworks.use"]}
 
 
 def test_lacking_rights_are_named_with_their_purpose_and_a_role() -> None:
