@@ -13,11 +13,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_cluster
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_cluster, _gke_node_pool
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_iam as iam
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_input as given
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_resources as core
-from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GKE_CLUSTER
+from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GKE_CLUSTER, GKE_NODE_POOL
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import check_spec, is_managed
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Target
@@ -54,6 +54,20 @@ _DISK_QUOTAS = {
 }
 # Families that boot from Hyperdisk only (Compute Engine's guide, "Machine series comparison").
 _HYPERDISK_ONLY = {"c4", "c4a", "c4d", "n4", "n4a", "n4d"}
+
+# Options of a pool that are looked at here; of all others gke_node_pool knows what can be.
+_CHECKED = {
+    "name",
+    "state",
+    "machine_type",
+    "spot",
+    "node_count",
+    "autoscaling",
+    "disk_size_gb",
+    "disk_type",
+    "max_pods_per_node",
+    "locations",
+}
 
 # What is asked for when a right is lacking: the permission's beginning, and a predefined role that has it.
 _ROLES = (
@@ -204,17 +218,34 @@ def _check_zones(zones: t.Iterable[str], region: str, what: str, problems: list[
             problems.append(f"{what} has {zone}, which is not in region {region}")
 
 
-def _check_options(cluster: JSON, problems: list[str]) -> None:
-    """What gke_cluster would refuse whatever there is: each option by itself, so that all is said at once."""
+def _check_cluster_options(cluster: JSON, problems: list[str]) -> None:
     place = {"name": cluster["name"], "location": cluster["location"]}
-    for option in ("version", "labels", "maintenance", "authorized_networks"):
-        if not cluster.get(option):
-            continue
-        result = ArgumentSpecValidator(GKE_CLUSTER).validate({**place, option: cluster[option]})
-        problems += [f"Cluster {cluster['name']}: {option}: {message}" for message in result.error_messages]
-        if not result.error_messages:
-            _add(problems, _gke_cluster.want, result.validated_parameters, "")
-    _add(problems, check_spec, cluster.get("spec") or {}, f"Cluster {cluster['name']}")
+    options = {option: cluster.get(option) for option in ("version", "labels", "maintenance", "authorized_networks")}
+    what = f"Cluster {cluster['name']}"
+    _check_options(GKE_CLUSTER, place, options, lambda params: _gke_cluster.want(params, ""), what, problems)
+    _add(problems, check_spec, cluster.get("spec") or {}, what)
+
+
+def _check_pool_options(pool: JSON, cluster: JSON, problems: list[str]) -> None:
+    options = {option: value for option, value in pool.items() if option not in _CHECKED}
+    what = f"Node pool {pool['name']} of cluster {cluster['name']}"
+
+    def want(params: JSON) -> None:
+        _gke_node_pool.want(params, cluster["name"], cluster["location"])
+
+    _check_options(GKE_NODE_POOL, {"name": pool["name"]}, options, want, what, problems)
+
+
+def _check_options(
+    spec: JSON, fixed: JSON, options: JSON, want: t.Callable[[JSON], t.Any], what: str, problems: list[str]
+) -> None:
+    """What another module would refuse whatever there is: each option by itself, so that all is said at once."""
+    for option, value in options.items():
+        if value:
+            result = ArgumentSpecValidator(spec).validate({**fixed, option: value})
+            problems += [f"{what}: {option}: {message.rstrip('.')}" for message in result.error_messages]
+            if not result.error_messages:
+                _add(problems, want, result.validated_parameters)
 
 
 def _add(problems: list[str], checked: t.Callable[..., t.Any], *arguments: t.Any) -> None:
@@ -229,13 +260,13 @@ def ask(params: JSON, problems: list[str]) -> Ask:
     problems += given.check_resources(params)
     cluster, pools = params.get("cluster") or {}, params.get("pools") or []
     location, autopilot = str(cluster.get("location") or ""), _is_true(cluster.get("autopilot"))
-    region = ""
+    region, named = "", False
     if cluster:
         named = given.check_name(cluster.get("name"), "gke", "cluster.name", problems)
         if given.check_name(location, "place", "cluster.location", problems):
             region = given.region_of(location)
             if named:
-                _check_options(cluster, problems)
+                _check_cluster_options(cluster, problems)
     elif pools:
         problems.append("pools are given without the cluster that they are of: give cluster, too")
     if autopilot and given.is_zone(location):
@@ -268,6 +299,8 @@ def ask(params: JSON, problems: list[str]) -> Ask:
         pool = _pool(each, region, default_pods or DEFAULT_PODS, problems)
         if pool:
             parsed.append(pool)
+            if region and named:
+                _check_pool_options(each, cluster, problems)
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
         problems.append(f"pool {name} is there twice: pools are told apart by their names")
     return Ask(

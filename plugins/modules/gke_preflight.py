@@ -32,7 +32,8 @@ options:
     description:
       - The pools, with the options of M(daskops.kubernetes.gke_node_pool).
       - Of these C(name), C(state), C(machine_type), C(spot), C(node_count), C(autoscaling), C(disk_size_gb),
-        C(disk_type), C(max_pods_per_node), C(locations) and C(taints) are looked at.
+        C(disk_type), C(max_pods_per_node), C(locations) and C(taints) are looked at. All others are checked as
+        M(daskops.kubernetes.gke_node_pool) checks them.
     type: list
     elements: dict
     default: []

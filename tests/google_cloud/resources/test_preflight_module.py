@@ -133,6 +133,23 @@ def test_what_gke_cluster_would_refuse(modules: Modules, option: str, value: t.A
     assert len(found_together) == (5 if option == "authorized_networks" else 4)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("machine", "x", "machine. Supported parameters include"),
+        ("taints", [{"value": "x"}], "missing required arguments: key found in taints"),
+        ("taints", [{"key": "a"}, {"key": "a"}], "has the taint a:NoSchedule twice"),
+        ("resource_labels", {"Team": "x"}, "resource_labels has Team=x, which Google Cloud does not take"),
+        ("upgrade", {"max_surge": 0, "max_unavailable": 0}, "upgrade has neither max_surge nor max_unavailable"),
+        ("spec", {"node_config": {}}, "spec has node_config"),
+    ],
+)
+def test_what_gke_node_pool_would_refuse(modules: Modules, option: str, value: t.Any, words: str) -> None:
+    [found] = problems(modules, pools=[CORE, {**WORKERS, option: value}])
+    assert found.startswith("Node pool workers of cluster dask")
+    assert words in found
+
+
 @pytest.mark.parametrize("numbers", [{"cost": 4711, "trial": True}, {}])
 def test_what_gke_cluster_takes(modules: Modules, numbers: JSON) -> None:
     cluster = {"name": "dask", "location": REGION, "labels": numbers, "version": "", "maintenance": {}}
