@@ -137,7 +137,7 @@ def test_labels_are_text(ansible: Ansible) -> None:
     assert config["labels"] == {"gpu": "true", "tier": "2"}
     assert config["resourceLabels"]["cost"] == "4711"
     assert not ansible.good(gke_cluster, **task)["changed"]
-    pools = {"cluster": "dask", "location": LOCATION, "pools": [pool]}
+    pools: JSON = {"cluster": "dask", "location": LOCATION, "pools": [pool]}
     assert not ansible.good(gke_node_pool, **pools)["changed"]
     pool["labels"]["gpu"] = False
     assert ansible.good(gke_node_pool, **pools)["pools"][0]["config"]["labels"]["gpu"] == "false"
