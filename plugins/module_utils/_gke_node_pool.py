@@ -524,9 +524,12 @@ def _settled(
     google: Google, params: JSON, parent: str, names: list[str], deadline: Deadline, say: t.Callable[[str], None]
 ) -> dict[str, JSON]:
     """The cluster's pools by name, when whoever creates or deletes those of C(names) has ended."""
-    for name in names:
+    for target in (
+        parent,
+        *(f"{parent}/nodePools/{name}" for name in names),
+    ):  # the cluster's creation makes pools, too
         with contextlib.suppress(OperationFailed):  # the state of the pool will say so
-            settle(google, params["location"], f"{parent}/nodePools/{name}", deadline, say)
+            settle(google, params["location"], target, deadline, say)
     while True:
         found = {pool["name"]: pool for pool in google.items("container", f"{parent}/nodePools", "nodePools")}
         states = {name: _status_of(found, name) for name in names}

@@ -8,7 +8,7 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.daskops.kubernetes.plugins.modules import gke_node_pool, gke_node_pool_info
+from ansible_collections.daskops.kubernetes.plugins.modules import gke_cluster, gke_node_pool, gke_node_pool_info
 
 from tests.google_cloud.modules.conftest import LOCATION, POOL, Ansible
 
@@ -106,6 +106,14 @@ def test_pools_that_others_work_on_are_waited_for(ansible: Ansible) -> None:
     ansible.good(gke_node_pool, **pools({"name": "core", "state": "absent"}), wait=False)
     assert not ansible.good(gke_node_pool, **pools({"name": "core", "state": "absent"}))["changed"]
     assert [pool["name"] for pool in ansible.cloud.cluster("dask", LOCATION)["nodePools"]] == ["default-pool"]
+
+
+def test_pools_of_a_cluster_that_is_being_created_are_waited_for(ansible: Ansible) -> None:
+    new = {"name": "new", "location": LOCATION, "initial_node_pools": [POOL]}
+    ansible.good(gke_cluster, **new, wait=False)
+    done = ansible.good(gke_node_pool, **{**pools(POOL), "cluster": "new"})
+    assert not done["changed"]
+    assert done["pools"][0]["status"] == "RUNNING"
 
 
 def test_a_creation_that_fails_after_its_run_is_heard_of(ansible: Ansible) -> None:
