@@ -109,7 +109,7 @@ def test_pools_that_others_work_on_are_waited_for(ansible: Ansible) -> None:
 
 
 def test_pools_of_a_cluster_that_is_being_created_are_waited_for(ansible: Ansible) -> None:
-    new = {"name": "new", "location": LOCATION, "initial_node_pools": [POOL]}
+    new: JSON = {"name": "new", "location": LOCATION, "initial_node_pools": [POOL]}
     ansible.good(gke_cluster, **new, wait=False)
     done = ansible.good(gke_node_pool, **{**pools(POOL), "cluster": "new"})
     assert not done["changed"]
