@@ -99,6 +99,71 @@ GKE_KUBECONFIG: dict[str, t.Any] = {
     },
 }
 
+# A GKE cluster.
+GKE_CLUSTER: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "location": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "existing", "absent"], "default": "present"},
+    "autopilot": {"type": "bool"},
+    "release_channel": {"type": "str", "choices": ["rapid", "regular", "stable", "extended", "none"]},
+    "version": {"type": "str"},
+    "network": {"type": "str"},
+    "subnetwork": {"type": "str"},
+    "pods_range": {"type": "str"},
+    "services_range": {"type": "str"},
+    "node_locations": {"type": "list", "elements": "str"},
+    "private_nodes": {"type": "bool"},
+    "private_endpoint": {"type": "bool"},
+    "dns_endpoint": {"type": "bool"},
+    "authorized_networks": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"cidr": {"type": "str", "required": True}, "name": {"type": "str"}},
+    },
+    "workload_identity": {"type": "bool"},
+    "shielded_nodes": {"type": "bool"},
+    "dataplane_v2": {"type": "bool"},
+    "maintenance": {
+        "type": "dict",
+        "options": {
+            "daily": {"type": "str"},
+            "recurring": {
+                "type": "dict",
+                "options": {
+                    "start": {"type": "str", "required": True},
+                    "end": {"type": "str", "required": True},
+                    "recurrence": {"type": "str", "required": True},
+                },
+            },
+            "exclusions": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "start": {"type": "str", "required": True},
+                    "end": {"type": "str", "required": True},
+                    "scope": {
+                        "type": "str",
+                        "choices": ["no_upgrades", "no_minor_upgrades", "no_minor_or_node_upgrades"],
+                        "default": "no_upgrades",
+                    },
+                },
+            },
+        },
+    },
+    "labels": {"type": "dict"},
+    "logging": {"type": "list", "elements": "str"},
+    "monitoring": {"type": "list", "elements": "str"},
+    "managed_prometheus": {"type": "bool"},
+    "cost_allocation": {"type": "bool"},
+    "node_service_account": {"type": "str"},
+    "initial_node_pools": {"type": "list", "elements": "dict"},
+    "spec": {"type": "dict", "default": {}},
+    "deletion_protection": {"type": "bool", "default": True},
+    "adopt": {"type": "bool", "default": False},
+    "recreate": {"type": "bool", "default": False},
+}
+
 # One node pool of a GKE cluster.
 GKE_NODE_POOL: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},

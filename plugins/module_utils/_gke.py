@@ -13,6 +13,7 @@ import re
 import time
 import typing as t
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
@@ -45,6 +46,10 @@ _VERSIONS = {"initialClusterVersion", "version"}
 # Maps that are given as a whole; of all others, what is not given stays.
 _WHOLE = {"maintenanceExclusions"}
 _LABELS = {"labels", "resourceLabels"}
+# Maps of text, whose keys are chosen by users and mean nothing here; "" and "0" are values like any other in them.
+_MAPS = _LABELS | {"metadata", "sysctls", "tags"}
+# Values of enums that are 0 though they mean something, so that the API leaves them out.
+_ZEROS = {"scope": "NO_UPGRADES"}
 # What the API says and does not take back, wherever it is in a field that can be changed.
 OUTPUT_ONLY = {
     "autoUpgradeStartTime",
@@ -120,7 +125,7 @@ def check_zones(zones: t.Iterable[str], location: str, option: str) -> None:
 def check_labels(labels: t.Mapping[str, t.Any], option: str) -> None:
     """Labels as Google Cloud takes them, or an error."""
     for key, value in labels.items():
-        if not LABEL_KEY.fullmatch(key) or not LABEL_VALUE.fullmatch("" if value is None else str(value)):
+        if not LABEL_KEY.fullmatch(key) or not LABEL_VALUE.fullmatch(_text(value) or ""):
             raise DaskopsError(
                 f"{option} has {key}={value}, which Google Cloud does not take: use up to 63 lower-case letters, "
                 "digits, hyphens and underscores, and a letter first in the key."
@@ -165,17 +170,19 @@ def is_managed(labels: t.Mapping[str, str] | None) -> bool:
 
 def same(wanted: t.Any, found: t.Any, key: str = "") -> bool:
     """Whether C(found) is what was asked for, whatever else it holds."""
-    if _is_empty(wanted) and _is_empty(found):
+    if isinstance(wanted, dict) and key in _MAPS:
+        return all((found or {}).get(name) == value for name, value in wanted.items())
+    if _is_empty(wanted, key) and _is_empty(found, key):
         return True
     if isinstance(wanted, dict):
-        if not isinstance(found, dict) and not _is_empty(found):
+        if not isinstance(found, dict) and not _is_empty(found, key):
             return False
         found = found or {}
         if key in _WHOLE and set(wanted) != set(found):
             return False
         return all(same(value, found.get(name), name) for name, value in wanted.items())
     if isinstance(wanted, list):
-        return _same_list(wanted, found or [], key) if isinstance(found, list) or _is_empty(found) else False
+        return _same_list(wanted, found or [], key) if isinstance(found, list) or _is_empty(found, key) else False
     if isinstance(wanted, bool) or isinstance(found, bool):
         return bool(wanted) == bool(found) and not isinstance(wanted, str) and not isinstance(found, str)
     if key in _VERSIONS:
@@ -204,11 +211,13 @@ def _same_list(wanted: list[t.Any], found: list[t.Any], key: str) -> bool:
 _NOTHING = object()
 
 
-def _is_empty(value: t.Any) -> bool:
+def _is_empty(value: t.Any, key: str) -> bool:
     """The API leaves out what is false, zero or empty, and says so for some fields only."""
     if isinstance(value, dict):
-        return all(_is_empty(inner) for inner in value.values())
-    if isinstance(value, str) and (value.endswith("_UNSPECIFIED") or value in ("UNSPECIFIED", "0")):
+        if key in _MAPS:
+            return all(inner is None for inner in value.values())
+        return all(_is_empty(inner, name) for name, inner in value.items())
+    if isinstance(value, str) and (value.endswith("_UNSPECIFIED") or value in ("UNSPECIFIED", "0", _ZEROS.get(key))):
         return True
     return not value
 
@@ -221,7 +230,10 @@ def _scalar(value: t.Any) -> str:
     if match := re.fullmatch(r"(\d+)(?:\.(\d+))?s", text):  # a duration
         return f"{float(f'{match[1]}.{match[2] or 0}'):g}s"
     if re.fullmatch(r"\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)", text):
-        return re.sub(r"(\.0+)?(Z|[+-]00:00)$", "Z", text)
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+        except ValueError:  # no such day or hour: the API will say so
+            return text
     return text
 
 
@@ -257,7 +269,7 @@ def differences(wanted: JSON, found: JSON, at: Path = ()) -> list[tuple[Path, t.
     result: list[tuple[Path, t.Any, t.Any]] = []
     for key, value in wanted.items():
         other = found.get(key)
-        if same(value, other, key):
+        if other == value if at and at[-1] in _MAPS else same(value, other, key):
             continue
         if isinstance(value, dict) and value and (isinstance(other, dict) or other is None) and key not in _WHOLE:
             result += differences(value, other or {}, (*at, key))
@@ -298,10 +310,21 @@ def clean(value: t.Any) -> t.Any:
     return [clean(inner) for inner in value] if isinstance(value, list) else value
 
 
+def texts(value: t.Any, within: str = "") -> t.Any:
+    """C(value) with text in its maps of text, where YAML may have numbers and booleans."""
+    if isinstance(value, dict):
+        return {key: _text(inner) if within in _MAPS else texts(inner, key) for key, inner in value.items()}
+    return [texts(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _text(value: t.Any) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
+
+
 def strip(value: t.Any, within: str = "") -> t.Any:
     """C(value) without what the API only says."""
     if isinstance(value, dict):
-        gone = OUTPUT_ONLY | OUTPUT_ONLY_WITHIN.get(within, set())
+        gone = set() if within in _MAPS | _WHOLE else OUTPUT_ONLY | OUTPUT_ONLY_WITHIN.get(within, set())
         return {key: strip(inner, key) for key, inner in value.items() if key not in gone}
     return [strip(inner) for inner in value] if isinstance(value, list) else value
 
@@ -407,7 +430,12 @@ def settle(google: Google, location: str, target: str, deadline: Deadline, say: 
             raise
         return  # not everyone may list them; what runs then is met by the next request
     running = [
-        pending("container", operation, f"{str(operation.get('operationType', 'operation')).lower()}", google.project)
+        pending(
+            "container",
+            operation,
+            f"{str(operation.get('operationType', 'operation')).lower()} of {_target(operation).strip('/')}",
+            google.project,
+        )
         for operation in listed
         if operation.get("status") in ("PENDING", "RUNNING") and f"{target}/".endswith(_target(operation))
     ]

@@ -42,6 +42,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     same,
     settle,
     strip,
+    texts,
     without,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import CLOUD_PLATFORM, JSON, Google
@@ -181,6 +182,7 @@ class Want:
     defaults: JSON  # what this module's own clusters have beside that, and others are left without
     protected: bool
     recreate: bool
+    adopt: bool  # it may be one that this module has not made
 
     @property
     def path(self) -> str:
@@ -228,9 +230,9 @@ def want(params: JSON, project: str) -> Want:
             raise DaskopsError(
                 f"{where}: with Autopilot Google decides about the nodes; leave out {' and '.join(given)}."
             )
-    check_zones(params.get("node_locations") or [], location, "node_locations")
+    check_zones(params.get("node_locations") or [], location, f"{where}: node_locations")
     labels = params.get("labels") or {}
-    check_labels(labels, "labels")
+    check_labels(labels, f"{where}: labels")
     for key in [*MANAGED, PROTECTION]:
         if key in {**labels, **(spec.get("resourceLabels") or {})}:
             raise DaskopsError(f"{where}: the label {key} is this module's own; take another key.")
@@ -246,14 +248,16 @@ def want(params: JSON, project: str) -> Want:
         wanted = [_gke_node_pool.want(pool, name, location, account) for pool in pools]
         _refuse_twice([pool.name for pool in wanted], where)
         zones = len(params.get("node_locations") or []) or (1 if is_zone(location) else 3)
-        resource["nodePools"] = [_gke_node_pool.create_body(pool, zones) for pool in wanted]
-    resource = merge(resource, spec, keep=True)
+        created = [_gke_node_pool.create_body(pool, zones) for pool in wanted if pool.present]
+        resource |= {"nodePools": created} if created else {}
+    resource = texts(merge(resource, spec, keep=True))
     _check_ranges(resource, where)
     protected = params.get("deletion_protection") is not False
     defaults: JSON = {"resourceLabels": {**MANAGED, PROTECTION: "true" if protected else "false"}}
     if not autopilot and params.get("workload_identity") is None:
         defaults["workloadIdentityConfig"] = {"workloadPool": workload_pool(project)}
-    return Want(project, name, location, resource, defaults, protected, bool(params.get("recreate")))
+    recreate, adopt = bool(params.get("recreate")), bool(params.get("adopt"))
+    return Want(project, name, location, resource, defaults, protected, recreate, adopt)
 
 
 def workload_pool(project: str) -> str:
@@ -294,8 +298,9 @@ def _mapped(params: JSON, project: str, autopilot: bool) -> t.Iterator[tuple[str
     if params.get("private_endpoint") is not None:
         yield f"{endpoints}.enablePublicEndpoint", not params["private_endpoint"]
     if params.get("authorized_networks") is not None:
+        where = f"Cluster {params['name']}: authorized_networks"
         blocks = [
-            clean({"cidrBlock": str(check_cidr(each["cidr"], "authorized_networks")), "displayName": each.get("name")})
+            clean({"cidrBlock": str(check_cidr(each["cidr"], where)), "displayName": each.get("name")})
             for each in params["authorized_networks"]
         ]
         yield f"{endpoints}.authorizedNetworksConfig", {"enabled": True, "cidrBlocks": blocks}
@@ -401,7 +406,7 @@ def updates(wanted: JSON, found: JSON, path: str, what: str) -> tuple[list[Call]
 def _calls(row: Field, value: t.Any, current: t.Any, found: JSON, path: str, what: str) -> list[Call]:
     if row.update == "additionalPodRangesConfig":
         return _pod_ranges(value, current or [], path, what)
-    sent = _sent(value, current, row.parts)
+    sent = _sent(value, current, row.parts, row.path.rpartition(".")[2])
     if row.inner:
         sent = {row.inner: sent}
     if row.action:
@@ -412,14 +417,14 @@ def _calls(row: Field, value: t.Any, current: t.Any, found: JSON, path: str, wha
     return [_update(row.update, sent, path, what)]
 
 
-def _sent(value: t.Any, current: t.Any, parts: int) -> t.Any:
+def _sent(value: t.Any, current: t.Any, parts: int, name: str) -> t.Any:
     if not isinstance(value, dict):
         return value
     if not parts:
-        return strip(merge(current or {}, value))
+        return strip(merge(current or {}, value), name)
     current = current or {}
     changed = {key: part for key, part in value.items() if not same(part, current.get(key), key)}
-    return {key: _sent(part, current.get(key), parts - 1) for key, part in changed.items()}
+    return {key: _sent(part, current.get(key), parts - 1, key) for key, part in changed.items()}
 
 
 def _update(name: str, value: t.Any, path: str, what: str) -> Call:
@@ -444,6 +449,11 @@ def plan_present(wanted: Want, found: JSON | None) -> ClusterPlan:
         create = _create(wanted, desired)
         return ClusterPlan((create,), None, (create.body or {})["cluster"])
     ours = is_managed(found.get("resourceLabels"))
+    if not ours and not wanted.adopt:
+        raise DaskopsError(
+            f"{wanted.called} is there and was not made by this module (label managed-by=daskops), and nothing was "
+            "touched; give state existing to use it as it is, adopt to change it, or another name."
+        )
     if not ours:
         desired = wanted.resource
     calls, fixed = updates(desired, found, wanted.path, what)

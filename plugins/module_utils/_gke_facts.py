@@ -18,7 +18,12 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_pre
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_resources as core
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Target
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_node_pool import sizes
-from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON, Google, GoogleError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
+    JSON,
+    NO_QUOTA_PROJECT,
+    Google,
+    GoogleError,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ def gather(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequen
         number=seen.number,
         disabled=tuple(disabled),
         region=got.get("region"),
+        project=got.get("project"),
         cluster=got.get("cluster"),
         subnetworks=tuple(got.get("subnetworks") or ([seen.subnetwork] if seen.subnetwork else [])),
     )
@@ -87,6 +93,8 @@ def _first(google: Google, asked: preflight.Ask, spec: core.Spec, apis: t.Sequen
     region = asked.region or spec.subnetwork.get("region")
     if region:
         calls["region"] = lambda: google.get("compute", f"compute/v1/projects/{asked.project}/regions/{region}")
+    if asked.pools:
+        calls["project"] = lambda: google.get("compute", f"compute/v1/projects/{asked.project}")
     if asked.name:
         cluster = f"v1/projects/{asked.project}/locations/{asked.location}/clusters/{asked.name}"
         calls["cluster"] = lambda: google.find("container", cluster)
@@ -179,7 +187,7 @@ def _targets(workload: JSON) -> set[str]:
 
 def _disabled_api(error: GoogleError) -> str:
     """The API that is not enabled, if that is the reason."""
-    if error.reason not in ("SERVICE_DISABLED", "accessNotConfigured"):
+    if error.reason not in ("SERVICE_DISABLED", "accessNotConfigured") or NO_QUOTA_PROJECT in error.text:
         return ""
     named = re.search(r"\b([a-z]+\.googleapis\.com)\b(?! was answered)", error.text) or re.search(
         r"services enable ([a-z]+\.googleapis\.com)", error.message
@@ -200,6 +208,8 @@ def _problems(found: t.Mapping[str, t.Any], asked: preflight.Ask) -> list[str]:
     for key, value in found.items():
         if not isinstance(value, GoogleError) or _disabled_api(value):
             continue
+        if key == "project" and value.code == 403:
+            continue  # not everyone may read it; then its quota is not checked
         if key == "region" and value.code in (400, 404):
             problems.append(f"region {asked.region} is not there: see gcloud compute regions list")
         elif value.code in (400, 404) and re.search(

@@ -15,7 +15,9 @@ from urllib.parse import quote
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON, Service
 
-Kind = t.Literal["project", "repository", "service account", "bucket"]
+_ACCOUNTS = ".iam.gserviceaccount.com"
+
+Kind = t.Literal["project", "repository", "service account", "bucket", "subnetwork"]
 
 
 @dataclass(frozen=True, order=True)
@@ -37,6 +39,7 @@ class Target:
             "repository": "artifactregistry",
             "service account": "iam",
             "bucket": "storage",
+            "subnetwork": "compute",
         }
         return services[self.kind]
 
@@ -48,6 +51,7 @@ class Target:
             "repository": "artifactregistry.repositories.setIamPolicy",
             "service account": "iam.serviceAccounts.setIamPolicy",
             "bucket": "storage.buckets.setIamPolicy",
+            "subnetwork": "compute.subnetworks.setIamPolicy",
         }[self.kind]
 
 
@@ -84,13 +88,24 @@ def repository_target(project: str, location: str, repository: str) -> Target:
 
 
 def account_target(email: str) -> Target:
-    """A service account's policy; its project need not be known."""
-    return Target("service account", email, f"v1/projects/-/serviceAccounts/{email}")
+    """A service account's policy.
+
+    An account that is not there is answered as such only in its project, which the emails of users' accounts name.
+    """
+    host = email.partition("@")[2]
+    name, _dot, domain = host.removesuffix(_ACCOUNTS).partition(".")
+    project = (f"{domain}:{name}" if domain else name) if host.endswith(_ACCOUNTS) else "-"
+    return Target("service account", email, f"v1/projects/{project}/serviceAccounts/{email}")
 
 
 def bucket_target(bucket: str) -> Target:
     """A bucket's policy."""
     return Target("bucket", bucket, f"storage/v1/b/{quote(bucket, safe='')}")
+
+
+def subnetwork_target(path: str) -> Target:
+    """A subnetwork's policy, by its path from the project on."""
+    return Target("subnetwork", path, f"compute/v1/{path}")
 
 
 def read_request(target: Target) -> tuple[str, str, JSON | None, JSON]:
@@ -114,7 +129,8 @@ def test_request(target: Target, permissions: t.Sequence[str]) -> tuple[str, str
     """Method, path, body and parameters of the request for which of some permissions one has."""
     if target.kind == "bucket":
         return "GET", f"{target.path}/iam/testPermissions", None, {"permissions": list(permissions)}
-    return "POST", f"{target.path}:testIamPermissions", {"permissions": list(permissions)}, {}
+    separator = "/" if target.kind == "subnetwork" else ":"
+    return "POST", f"{target.path}{separator}testIamPermissions", {"permissions": list(permissions)}, {}
 
 
 def _has(policy: JSON, role: str, member: str) -> bool:

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -37,6 +39,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     same,
     settle,
     strip,
+    texts,
     without,
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import (
@@ -44,6 +47,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._google import 
     JSON,
     Google,
     GoogleError,
+    OperationFailed,
 )
 
 PARALLEL = 5  # pools that are worked on at a time, of which GKE takes no more
@@ -204,7 +208,7 @@ def want(params: JSON, cluster: str, location: str, service_account: str | None 
         },
         "management": {"autoRepair": True, "autoUpgrade": True},
     }
-    resource = merge(resource, params.get("spec") or {}, keep=True)
+    resource = texts(merge(resource, params.get("spec") or {}, keep=True))
     if not is_managed({**MANAGED, **(lookup(resource, ("config", "resourceLabels")) or {})}):
         raise DaskopsError(f"{where}: the resource label managed-by is this module's own; take another key.")
     return Want(name, True, resource, defaults, count, bool(params.get("recreate")))
@@ -453,6 +457,10 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
                 wanted.append(Want(name, False, {"name": name}, {}))
             else:
                 kept.append(name)
+    passing = [pool.name for pool in wanted if _status_of(found, pool.name) in ("PROVISIONING", "STOPPING")]
+    if passing and params.get("wait", True) and not check:
+        found = _settled(google, params, parent, passing, deadline, say)
+        cluster = {**cluster, "nodePools": list(found.values())}
     zones = len(cluster.get("locations") or [params["location"]])
 
     def planned(pool: Want, current: JSON | None) -> PoolPlan:
@@ -506,6 +514,36 @@ def apply(google: Google, params: JSON, check: bool, say: t.Callable[[str], None
         "cluster": cluster,
     }
     return result | ({"warnings": warnings} if warnings else {})
+
+
+def _status_of(found: t.Mapping[str, JSON], name: str) -> str:
+    return str(found.get(name, {}).get("status"))
+
+
+def _settled(
+    google: Google, params: JSON, parent: str, names: list[str], deadline: Deadline, say: t.Callable[[str], None]
+) -> dict[str, JSON]:
+    """The cluster's pools by name, when whoever creates or deletes those of C(names) has ended."""
+    for target in (
+        parent,
+        *(f"{parent}/nodePools/{name}" for name in names),
+    ):  # the cluster's creation makes pools, too
+        with contextlib.suppress(OperationFailed):  # the state of the pool will say so
+            settle(google, params["location"], target, deadline, say)
+    while True:
+        found = {pool["name"]: pool for pool in google.items("container", f"{parent}/nodePools", "nodePools")}
+        states = {name: _status_of(found, name) for name in names}
+        busy = [name for name, state in states.items() if state in ("PROVISIONING", "RECONCILING", "STOPPING")]
+        if not busy:
+            return found
+        say("; ".join(f"node pool {name}: {states[name].lower()}" for name in busy))
+        if deadline.left < 1:
+            raise DaskopsError(
+                f"Cluster {params['cluster']} in {params['location']} of project {google.project}: after "
+                f"{deadline.seconds:.0f} s {', '.join(f'node pool {name} is still {states[name]}' for name in busy)}, "
+                "by operations that this run did not start; run again to wait on, with a longer timeout if need be."
+            )
+        time.sleep(min(2.0, deadline.left))
 
 
 def _left(planned: t.Callable[[Want, JSON | None], PoolPlan], pool: Want, found: JSON | None) -> str:

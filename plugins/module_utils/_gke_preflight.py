@@ -12,9 +12,14 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_cluster, _gke_node_pool
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_iam as iam
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_input as given
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_resources as core
+from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GKE_CLUSTER, GKE_NODE_POOL
+from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import check_spec, is_managed
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Target
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON
 
@@ -39,6 +44,7 @@ _FAMILY_QUOTAS = {
     "t2a": "T2A_CPUS",
     "t2d": "T2D_CPUS",
 }
+_ALL_REGIONS = "CPUS_ALL_REGIONS"  # the project's, for CPUs of any family
 _SHARED_QUOTA = {"e2", "f1", "g1", "n1", "custom"}
 _DISK_QUOTAS = {
     "pd-standard": "DISKS_TOTAL_GB",
@@ -49,10 +55,25 @@ _DISK_QUOTAS = {
 # Families that boot from Hyperdisk only (Compute Engine's guide, "Machine series comparison").
 _HYPERDISK_ONLY = {"c4", "c4a", "c4d", "n4", "n4a", "n4d"}
 
+# Options of a pool that are looked at here; of all others gke_node_pool knows what can be.
+_CHECKED = {
+    "name",
+    "state",
+    "machine_type",
+    "spot",
+    "node_count",
+    "autoscaling",
+    "disk_size_gb",
+    "disk_type",
+    "max_pods_per_node",
+    "locations",
+}
+
 # What is asked for when a right is lacking: the permission's beginning, and a predefined role that has it.
 _ROLES = (
     ("compute.firewalls.", "roles/compute.securityAdmin"),
     ("compute.networks.", "roles/compute.networkAdmin"),
+    ("compute.subnetworks.use", "roles/compute.networkUser"),
     ("compute.subnetworks.", "roles/compute.networkAdmin"),
     ("compute.routers.", "roles/compute.networkAdmin"),
     ("container.", "roles/container.admin"),
@@ -102,6 +123,7 @@ class Ask:
     location: str = ""
     autopilot: bool = False
     existing: bool = False  # it is only used
+    adopt: bool = False  # it may be one that was not made by this
     private: bool = False  # nodes have no external addresses
     zones: tuple[str, ...] = ()
     control_plane: str = ""
@@ -196,16 +218,55 @@ def _check_zones(zones: t.Iterable[str], region: str, what: str, problems: list[
             problems.append(f"{what} has {zone}, which is not in region {region}")
 
 
+def _check_cluster_options(cluster: JSON, problems: list[str]) -> None:
+    place = {"name": cluster["name"], "location": cluster["location"]}
+    options = {option: cluster.get(option) for option in ("version", "labels", "maintenance", "authorized_networks")}
+    what = f"Cluster {cluster['name']}"
+    _check_options(GKE_CLUSTER, place, options, lambda params: _gke_cluster.want(params, ""), what, problems)
+    _add(problems, check_spec, cluster.get("spec") or {}, what)
+
+
+def _check_pool_options(pool: JSON, cluster: JSON, problems: list[str]) -> None:
+    options = {option: value for option, value in pool.items() if option not in _CHECKED}
+    what = f"Node pool {pool['name']} of cluster {cluster['name']}"
+
+    def want(params: JSON) -> None:
+        _gke_node_pool.want(params, cluster["name"], cluster["location"])
+
+    _check_options(GKE_NODE_POOL, {"name": pool["name"]}, options, want, what, problems)
+
+
+def _check_options(
+    spec: JSON, fixed: JSON, options: JSON, want: t.Callable[[JSON], t.Any], what: str, problems: list[str]
+) -> None:
+    """What another module would refuse whatever there is: each option by itself, so that all is said at once."""
+    for option, value in options.items():
+        if value:
+            result = ArgumentSpecValidator(spec).validate({**fixed, option: value})
+            problems += [f"{what}: {option}: {message.rstrip('.')}" for message in result.error_messages]
+            if not result.error_messages:
+                _add(problems, want, result.validated_parameters)
+
+
+def _add(problems: list[str], checked: t.Callable[..., t.Any], *arguments: t.Any) -> None:
+    try:
+        checked(*arguments)
+    except DaskopsError as error:
+        problems.append(error.message.rstrip("."))
+
+
 def ask(params: JSON, problems: list[str]) -> Ask:
     """What the options ask for; adds what of it cannot be, whatever there is."""
     problems += given.check_resources(params)
     cluster, pools = params.get("cluster") or {}, params.get("pools") or []
     location, autopilot = str(cluster.get("location") or ""), _is_true(cluster.get("autopilot"))
-    region = ""
+    region, named = "", False
     if cluster:
-        given.check_name(cluster.get("name"), "gke", "cluster.name", problems)
+        named = given.check_name(cluster.get("name"), "gke", "cluster.name", problems)
         if given.check_name(location, "place", "cluster.location", problems):
             region = given.region_of(location)
+            if named:
+                _check_cluster_options(cluster, problems)
     elif pools:
         problems.append("pools are given without the cluster that they are of: give cluster, too")
     if autopilot and given.is_zone(location):
@@ -238,6 +299,8 @@ def ask(params: JSON, problems: list[str]) -> Ask:
         pool = _pool(each, region, default_pods or DEFAULT_PODS, problems)
         if pool:
             parsed.append(pool)
+            if region and named:
+                _check_pool_options(each, cluster, problems)
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
         problems.append(f"pool {name} is there twice: pools are told apart by their names")
     return Ask(
@@ -246,6 +309,7 @@ def ask(params: JSON, problems: list[str]) -> Ask:
         location=location if region else "",
         autopilot=autopilot,
         existing=cluster.get("state") == "existing",
+        adopt=_is_true(cluster.get("adopt")),
         private=_is_true(cluster.get("private_nodes")),
         zones=zones,
         control_plane=control_plane,
@@ -263,6 +327,7 @@ class Facts:
     number: str = ""
     disabled: tuple[str, ...] = ()  # APIs
     region: JSON | None = None
+    project: JSON | None = None  # as Compute Engine has it
     machines: t.Mapping[tuple[str, str], JSON | None] = field(default_factory=dict)  # by zone and type
     cluster: JSON | None = None
     subnetworks: tuple[JSON, ...] = ()  # of the network
@@ -309,7 +374,8 @@ def needs(asked: Ask, plan: core.Plan, spec: core.Spec, seen: core.Seen, cluster
         add(project, "container.clusters.create", f"create cluster {asked.name}")
         add(project, "container.operations.get", "wait for it")
         if spec.host != spec.project:
-            host = iam.project_target(spec.host)
+            # Where it is there, the role is usually granted on it alone.
+            host = iam.subnetwork_target(spec.subnetwork_path) if seen.subnetwork else iam.project_target(spec.host)
             add(host, "compute.subnetworks.use", f"put cluster {asked.name} into the shared VPC")
     elif new:
         add(project, "container.clusters.update", f"create pools {', '.join(new)}")
@@ -414,6 +480,12 @@ def _check_cluster(asked: Ask, facts: Facts, problems: list[str]) -> None:
         if asked.existing and asked.name and not facts.disabled:
             problems.append(f"cluster {asked.name} is not there in {asked.location}, and is to be one that is there")
         return
+    if not (asked.existing or asked.adopt or is_managed(found.get("resourceLabels"))):
+        problems.append(
+            f"cluster {asked.name} in {asked.location} is there and was not made by this: set gke_state=existing (of "
+            "the module, state) to use it as it is, or choose another gke_name (of the module, name)"
+        )
+        return
     autopilot = bool((found.get("autopilot") or {}).get("enabled"))
     if autopilot and asked.pools:
         problems.append(f"cluster {asked.name} is an Autopilot cluster, which has no pools of its own")
@@ -434,8 +506,11 @@ def quota_of(pool: Pool, quotas: t.Mapping[str, JSON]) -> str:
 def demand(pool: Pool, nodes: int, cpus: float, private: bool, quotas: t.Mapping[str, JSON]) -> dict[str, float]:
     """What so many nodes of a pool take of each quota."""
     found: dict[str, float] = {"INSTANCES": nodes}
-    if quota := quota_of(pool, quotas):
+    quota = quota_of(pool, quotas)
+    if quota:
         found[quota] = nodes * cpus
+    if _ALL_REGIONS in quotas and quota != "PREEMPTIBLE_CPUS":
+        found[_ALL_REGIONS] = nodes * cpus
     if disk := _DISK_QUOTAS.get(pool.disk_type):
         found[disk] = float(nodes * pool.disk_gb)
     if not private:
@@ -449,7 +524,7 @@ def _cpus(facts: Facts, kind: str) -> float | None:
 
 
 def check_quota(asked: Ask, facts: Facts) -> list[str]:
-    """The pools' maximum against the region's quota; what the cluster has already counts as its own."""
+    """The pools' maximum against the quotas there are; what the cluster has already counts as its own."""
     quotas = quotas_of(facts)
     wanted: dict[str, list[tuple[str, float]]] = {}
     for pool in asked.pools:
@@ -470,16 +545,18 @@ def check_quota(asked: Ask, facts: Facts) -> list[str]:
         if total > limit - others:
             shares = ", ".join(f"{name} {amount:g}" for name, amount in parts if amount)
             rest = f", of which others use {others:g}" if others else ""
+            owner = f"project {asked.project}" if metric == _ALL_REGIONS else f"region {asked.region}"
             problems.append(
-                f"the pools can grow to {total:g} {metric} ({shares}), and region {asked.region} has a quota of "
+                f"the pools can grow to {total:g} {metric} ({shares}), and {owner} has a quota of "
                 f"{limit:g}{rest}: ask for more, or lower the pools' maximum"
             )
     return problems
 
 
 def quotas_of(facts: Facts) -> dict[str, JSON]:
-    """The region's quotas by name."""
-    return {str(quota.get("metric")): quota for quota in (facts.region or {}).get("quotas") or []}
+    """The region's quotas by name, and the project's for CPUs in all regions."""
+    own = [quota for quota in (facts.project or {}).get("quotas") or [] if quota.get("metric") == _ALL_REGIONS]
+    return {str(quota.get("metric")): quota for quota in [*((facts.region or {}).get("quotas") or []), *own]}
 
 
 def pool_of(live: JSON) -> Pool:

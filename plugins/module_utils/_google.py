@@ -58,6 +58,8 @@ Service = t.Literal[
 PUBLIC_ENDPOINT = "https://{service}.googleapis.com"
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
+NO_QUOTA_PROJECT = "requires a quota project"  # in what an API says to a user's credentials
+
 TIMEOUTS = (10, 60)  # to connect, and between two parts of an answer
 TRANSIENT_FOR = 120.0  # seconds for which an API that is overloaded or away is asked again
 FIRST_DELAY, LONGEST_DELAY = 0.5, 15.0
@@ -338,6 +340,9 @@ def credentials(params: JSON, iamcredentials: str) -> t.Any:
     try:
         if kind == "application":
             found = google.auth.default(scopes=scopes)[0]
+            # Some APIs want to know which project a user's requests count against; other accounts have their own.
+            if isinstance(found, google.oauth2.credentials.Credentials) and not found.quota_project_id:
+                found = found.with_quota_project(params.get("project"))
         elif kind == "machineaccount":
             found = google.auth.compute_engine.Credentials(params.get("service_account_email") or "default")
         elif kind == "accesstoken":
@@ -424,6 +429,8 @@ def _hint(
     project: str,
     auth_kind: str,
 ) -> str:
+    if NO_QUOTA_PROJECT in text:  # whose reason is that of an API that is not enabled
+        return f"set it: gcloud auth application-default set-quota-project {project}, or use another auth_kind"
     if reason in ("SERVICE_DISABLED", "accessNotConfigured"):
         api = metadata.get("service") or f"{service}.googleapis.com"
         return f"enable it: gcloud services enable {api} --project {project}"
@@ -456,7 +463,7 @@ def _hint(
 
 def _reads(method: str, path: str) -> bool:
     """Whether a request changes nothing: some APIs read policies by POST."""
-    return method == "GET" or path.endswith((":getIamPolicy", ":testIamPermissions"))
+    return method == "GET" or path.endswith((":getIamPolicy", ":testIamPermissions", "/testIamPermissions"))
 
 
 def _json(content: bytes) -> JSON:

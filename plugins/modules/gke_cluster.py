@@ -14,7 +14,8 @@ description:
   - Only what is given is compared with the cluster, field by field, and what differs is changed in place, one request
     for each field, as the API has it. What cannot be changed in place is listed, all at once, and nothing is touched
     unless O(recreate) is given.
-  - A cluster that this module creates bears the label C(managed-by=daskops), and only such a one is ever deleted.
+  - A cluster that this module creates bears the label C(managed-by=daskops), and only such a one is ever deleted, or
+    changed without O(adopt).
   - An operation that fails fails the task, with what Google says about it.
 author: daskops.kubernetes contributors (@daskops)
 options:
@@ -187,6 +188,12 @@ options:
       - A protected cluster is deleted by a task that says V(false) here, and by no other.
     type: bool
     default: true
+  adopt:
+    description:
+      - Whether a cluster that this module has not made is changed to what the options say. Without it O(state=present)
+        fails for such a cluster, and O(state=existing) uses it as it is.
+    type: bool
+    default: false
   recreate:
     description: Whether the cluster may be deleted and created again where it cannot be changed in place.
     type: bool
@@ -344,7 +351,11 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke, _gke_cluster, _gke_cost, _gke_kubeconfig
-from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import GKE_KUBECONFIG, GKE_NODE_POOL
+from ansible_collections.daskops.kubernetes.plugins.module_utils._argspec import (
+    GKE_CLUSTER,
+    GKE_KUBECONFIG,
+    GKE_NODE_POOL,
+)
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import Google
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import run as run_module
@@ -354,66 +365,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "name": {"type": "str", "required": True},
-    "location": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "existing", "absent"], "default": "present"},
-    "autopilot": {"type": "bool"},
-    "release_channel": {"type": "str", "choices": ["rapid", "regular", "stable", "extended", "none"]},
-    "version": {"type": "str"},
-    "network": {"type": "str"},
-    "subnetwork": {"type": "str"},
-    "pods_range": {"type": "str"},
-    "services_range": {"type": "str"},
-    "node_locations": {"type": "list", "elements": "str"},
-    "private_nodes": {"type": "bool"},
-    "private_endpoint": {"type": "bool"},
-    "dns_endpoint": {"type": "bool"},
-    "authorized_networks": {
-        "type": "list",
-        "elements": "dict",
-        "options": {"cidr": {"type": "str", "required": True}, "name": {"type": "str"}},
-    },
-    "workload_identity": {"type": "bool"},
-    "shielded_nodes": {"type": "bool"},
-    "dataplane_v2": {"type": "bool"},
-    "maintenance": {
-        "type": "dict",
-        "options": {
-            "daily": {"type": "str"},
-            "recurring": {
-                "type": "dict",
-                "options": {
-                    "start": {"type": "str", "required": True},
-                    "end": {"type": "str", "required": True},
-                    "recurrence": {"type": "str", "required": True},
-                },
-            },
-            "exclusions": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "start": {"type": "str", "required": True},
-                    "end": {"type": "str", "required": True},
-                    "scope": {
-                        "type": "str",
-                        "choices": ["no_upgrades", "no_minor_upgrades", "no_minor_or_node_upgrades"],
-                        "default": "no_upgrades",
-                    },
-                },
-            },
-        },
-    },
-    "labels": {"type": "dict"},
-    "logging": {"type": "list", "elements": "str"},
-    "monitoring": {"type": "list", "elements": "str"},
-    "managed_prometheus": {"type": "bool"},
-    "cost_allocation": {"type": "bool"},
-    "node_service_account": {"type": "str"},
-    "initial_node_pools": {"type": "list", "elements": "dict"},
-    "spec": {"type": "dict", "default": {}},
-    "deletion_protection": {"type": "bool", "default": True},
-    "recreate": {"type": "bool", "default": False},
+    **GKE_CLUSTER,
     "kubeconfig": GKE_KUBECONFIG,
     "prices": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 2400},

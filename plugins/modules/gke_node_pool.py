@@ -193,7 +193,9 @@ options:
     type: int
     default: 3600
   wait:
-    description: Whether each pool's last operation is waited for.
+    description:
+      - Whether each pool's last operation is waited for, and before that the creation or deletion of a given pool by
+        whomever.
     type: bool
     default: true
 extends_documentation_fragment:

@@ -11,8 +11,9 @@ short_description: Check a GKE cluster for Dask, and all it stands on, before an
 version_added: 1.0.0
 description:
   - Checks names, ranges, places and pools against each other, and then against the project, that is whether the
-    credentials work, the APIs are enabled, region, zones and machine types are there, the quota has room for the pools'
-    maximum, the ranges are large enough and overlap with no others, and this account may do all that has to be done.
+    credentials work, the APIs are enabled, region, zones and machine types are there, the quotas of the region and the
+    project have room for the pools' maximum, the ranges are large enough and overlap with no others, and this account
+    may do all that has to be done.
   - Asks for exactly those permissions that the missing parts take, so a project in which all is there needs none.
   - Reports all problems at once. What cannot be, wherever it were, is reported even if Google cannot be reached.
   - Only reads.
@@ -21,15 +22,18 @@ options:
   cluster:
     description:
       - The cluster, with the options of M(daskops.kubernetes.gke_cluster).
-      - Of these C(name), C(location), C(state), C(autopilot), C(node_locations), C(private_nodes) and, in C(spec),
-        C(privateClusterConfig.masterIpv4CidrBlock) are looked at. C(control_plane_range) and C(max_pods_per_node) are
-        taken, too.
+      - Of these C(name), C(location), C(state), C(adopt), C(autopilot), C(node_locations), C(private_nodes) and, in
+        C(spec), C(privateClusterConfig.masterIpv4CidrBlock) are looked at. C(control_plane_range) and
+        C(max_pods_per_node) are taken, too.
+      - C(version), C(labels), C(maintenance), C(authorized_networks) and the names in C(spec) are checked as
+        M(daskops.kubernetes.gke_cluster) checks them.
     type: dict
   pools:
     description:
       - The pools, with the options of M(daskops.kubernetes.gke_node_pool).
       - Of these C(name), C(state), C(machine_type), C(spot), C(node_count), C(autoscaling), C(disk_size_gb),
-        C(disk_type), C(max_pods_per_node), C(locations) and C(taints) are looked at.
+        C(disk_type), C(max_pods_per_node), C(locations) and C(taints) are looked at. All others are checked as
+        M(daskops.kubernetes.gke_node_pool) checks them.
     type: list
     elements: dict
     default: []

@@ -72,6 +72,7 @@ QUOTAS = {
     "STATIC_ADDRESSES": 69.0,
     "INSTANCES": 720.0,
 }
+GLOBAL_QUOTAS = {"CPUS_ALL_REGIONS": 1000.0}  # of the project, whatever the region
 
 
 def region_of(location: str) -> str:

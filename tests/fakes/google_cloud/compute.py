@@ -50,7 +50,8 @@ class Compute(Generic):
         if collection in ("regions", "zones", "machineTypes") and action in ("get", "list"):
             return self._catalog(call, collection)
         if collection == "projects" and action == "get":
-            return {"kind": "compute#project", "name": self._state.settings.project, "selfLink": link(call.path)}
+            name, quotas = self._state.settings.project, self._quotas("global", catalog.GLOBAL_QUOTAS)
+            return {"kind": "compute#project", "name": name, "quotas": quotas, "selfLink": link(call.path)}
         if action == "aggregatedList":
             return self._aggregated(call)
         match call.method.id:
@@ -207,18 +208,18 @@ class Compute(Generic):
 
     def _region(self, region: str) -> JSON:
         root = f"projects/{self._state.settings.project}"
-        quotas = []
-        for metric in catalog.QUOTAS:
-            limit, usage = self._state.quota(region, metric)
-            quotas.append({"metric": metric, "limit": limit, "usage": usage})
         return {
             "kind": "compute#region",
             "name": region,
             "status": "UP",
-            "quotas": quotas,
+            "quotas": self._quotas(region, catalog.QUOTAS),
             "zones": [link(f"{root}/zones/{region}-{letter}") for letter in catalog.REGIONS[region]],
             "selfLink": link(f"{root}/regions/{region}"),
         }
+
+    def _quotas(self, region: str, metrics: t.Iterable[str]) -> list[JSON]:
+        found = {metric: self._state.quota(region, metric) for metric in metrics}
+        return [{"metric": metric, "limit": limit, "usage": usage} for metric, (limit, usage) in found.items()]
 
     def _aggregated(self, call: Call) -> JSON:
         # A collection whose name says its scope has the others' resources in its aggregated list, too.

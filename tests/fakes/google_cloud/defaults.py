@@ -152,9 +152,16 @@ def _has_plain_boolean(message: JSON) -> bool:
     return any(item is True and name not in OPTIONAL for name, item in message.items())
 
 
+# Maps of strings, whose entries are all shown, also those with an empty value.
+_MAPS = {"labels", "resourceLabels", "metadata", "sysctls"}
+# Enums whose value 0 means something, and is left out as any other 0 (terraform-provider-google,
+# flattenMaintenancePolicy).
+_ZEROS = {"scope": "NO_UPGRADES"}
+
+
 def shown(value: t.Any, name: str = "") -> t.Any:
     """A cluster or a pool as the API's JSON has it, without what is not set."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and name not in _MAPS:
         # In ipEndpointsConfig, 'enabled' is optional, elsewhere it is not.
         optional = OPTIONAL | ({"enabled"} if name == "ipEndpointsConfig" else set())
         inner = {key: shown(item, key) for key, item in value.items()}
@@ -164,8 +171,8 @@ def shown(value: t.Any, name: str = "") -> t.Any:
 
 def _unset(name: str, value: t.Any) -> bool:
     if isinstance(value, dict):
-        return not value and name in ("labels", "resourceLabels", "metadata")  # an empty message is shown, a map is not
-    return value in (None, False, 0, "", "0", [])
+        return not value and name in _MAPS  # an empty message is shown, a map is not
+    return value in (None, False, 0, "", "0", []) or value == _ZEROS.get(name)
 
 
 def cluster(given: JSON, location: str, settings: Settings) -> JSON:

@@ -18,6 +18,7 @@ REQUEST = {
     "in_progress": "400 FAILED_PRECONDITION, an incompatible operation is running",
     "conflict": "409 ABORTED, an operation is running",
     "permission": "403 PERMISSION_DENIED, which names the permission",
+    "quota_project": "403 SERVICE_DISABLED, as the credentials are a user's and name no quota project",
     "token_expired": "401 UNAUTHENTICATED; no token that was handed out before is good any more",
     "drop": "the connection ends before anything happened",
     "drop_answer": "it happened, but the connection ends before the answer",
@@ -102,6 +103,9 @@ class Failure:
                 raise ApiError("ABORTED", self.message or f"Operation {operation} is currently running. Please wait.")
             case "permission":
                 raise denied(self.message or permission, resource)
+            case "quota_project":
+                text = "The API requires a quota project, which is not set by default."
+                raise ApiError("PERMISSION_DENIED", text, [error_info("SERVICE_DISABLED", "googleapis.com")])
             case "token_expired":
                 raise unauthenticated()
             case "drop":

@@ -62,6 +62,9 @@ class Iam:
         account = call.params["serviceAccountsId"]  # of the project "-": by e-mail or number alone
         key = account_key(self._state, account)
         if key not in self._state.resources:
+            # The reference, projects.serviceAccounts.get: with the wildcard, what is not there is answered with 403.
+            if call.params["projectsId"] == "-":
+                raise ApiError("PERMISSION_DENIED", "The caller does not have permission, or there is no such account.")
             raise not_found(f"Unknown service account: {account}.")
         return key
 

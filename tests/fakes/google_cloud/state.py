@@ -77,7 +77,9 @@ class State:
     policies: dict[str, JSON] = field(default_factory=dict)  # by the same paths
     disabled: set[str] = field(default_factory=set)  # services, such as compute.googleapis.com
     denied: set[str] = field(default_factory=set)  # permissions
-    quotas: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)  # (region, metric): (limit, usage)
+    quotas: dict[tuple[str, str], tuple[float, float]] = field(
+        default_factory=dict
+    )  # (region or "global", metric): (limit, usage)
     identity_pool: bool = False  # a cluster with Workload Identity brings the project's pool into being
     failures: Failures = field(default_factory=Failures)
     tokens: dict[str, Identity] = field(default_factory=dict)
@@ -116,7 +118,9 @@ class State:
         ]
 
     def quota(self, region: str, metric: str) -> tuple[float, float]:
-        return self.quotas.get((region, metric), (catalog.QUOTAS[metric], 0.0))
+        """A region's quota or, of C(global), one of the project."""
+        known = catalog.GLOBAL_QUOTAS if region == "global" else catalog.QUOTAS
+        return self.quotas.get((region, metric), (known[metric], 0.0))
 
     def enabled(self, service: str) -> bool:
         return f"{service}.googleapis.com" not in self.disabled

@@ -191,6 +191,8 @@ def test_quotas_and_machine_types(cloud: FakeCloud, api: Client) -> None:
     cloud.set_quota("europe-west1", "CPUS", limit=24, usage=8)
     quotas = {each["metric"]: each for each in api.get(REGION).body["quotas"]}
     assert (quotas["CPUS"]["limit"], quotas["CPUS"]["usage"]) == (24, 8)
+    cloud.set_quota("global", "CPUS_ALL_REGIONS", limit=12)
+    assert api.get(ROOT).body["quotas"] == [{"metric": "CPUS_ALL_REGIONS", "limit": 12, "usage": 0}]
     assert len(api.get(f"{ROOT}/regions").body["items"]) == 8
     machine = api.get(f"{ROOT}/zones/europe-west1-b/machineTypes/e2-standard-4").body
     assert (machine["guestCpus"], machine["memoryMb"]) == (4, 16384)

@@ -32,6 +32,7 @@ BODY: JSON = {"cluster": {"name": "c", "nodePools": [{"name": "core", "initialNo
             "permission",
             '403 PERMISSION_DENIED: Required "container.clusters.create" permission(s) for "projects/fake-project',
         ),
+        ("quota_project", "403 PERMISSION_DENIED: The API requires a quota project"),
         ("token_expired", "401 UNAUTHENTICATED: Request had invalid authentication credentials."),
     ],
 )
@@ -49,7 +50,7 @@ def test_what_a_request_can_meet(cloud: FakeCloud, api: Client, kind: str, error
 def test_all_kinds_have_a_test() -> None:
     assert set(REQUEST) == {
         *("rate_limit", "unavailable", "internal", "in_progress", "conflict", "permission", "token_expired"),
-        *("drop", "drop_answer"),
+        *("quota_project", "drop", "drop_answer"),
     }
     assert set(OPERATION) == {"quota", "stockout", "error", "never_ends"}
 

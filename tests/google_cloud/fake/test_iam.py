@@ -37,6 +37,7 @@ def test_a_service_account(api: Client, account: JSON) -> None:
     assert api.delete(f"{ACCOUNTS}/{NODES}").body == {}
     assert api.get(f"{ACCOUNTS}/{NODES}").error.startswith("404 NOT_FOUND: Unknown service account")
     assert api.delete(f"{ACCOUNTS}/{NODES}").status == 404
+    assert api.get(f"/iam/v1/projects/-/serviceAccounts/{NODES}").status == 403
 
 
 @pytest.mark.parametrize("name", ["", "short", "Nodes-of-mine", "a" * 31, "ends-with-"])

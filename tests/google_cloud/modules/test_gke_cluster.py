@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.daskops.kubernetes.plugins.modules import gke_cluster, gke_cluster_info
+from ansible_collections.daskops.kubernetes.plugins.modules import gke_cluster, gke_cluster_info, gke_node_pool
 
 from tests.google_cloud.modules.conftest import LOCATION, POOL, Ansible
 
@@ -104,6 +104,64 @@ def test_from_nothing_to_nothing(ansible: Ansible) -> None:
     assert not ansible.good(gke_cluster, **BARE, state="absent")["changed"]
 
 
+def test_pools_that_are_to_be_absent_are_not_created(ansible: Ansible) -> None:
+    old = {"name": "old", "state": "absent"}
+    assert "cannot be created without a node pool" in ansible.bad(
+        gke_cluster, **{**CLUSTER, "initial_node_pools": [old]}
+    )
+    made = ansible.good(gke_cluster, **{**CLUSTER, "initial_node_pools": [old, POOL]})
+    assert [pool["name"] for pool in made["cluster"]["nodePools"]] == ["core"]
+
+
+def test_labels_may_be_called_what_they_will(ansible: Ansible) -> None:
+    labels = {"description": "dask", "endpoint": "public", "duration": "1", "network": "x", "version": "2"}
+    ansible.good(gke_cluster, **{**CLUSTER, "labels": labels})
+    changed = {**labels, "network": "a-network", "version": "1", "cost": "0", "blank": ""}
+    done = ansible.good(gke_cluster, **{**CLUSTER, "labels": changed})
+    assert done["cluster"]["resourceLabels"] == {
+        "managed-by": "daskops",
+        "daskops-deletion-protection": "true",
+        **changed,
+    }
+    assert done["diff"]["after"]["resourceLabels"] == done["cluster"]["resourceLabels"]
+    assert not ansible.good(gke_cluster, **{**CLUSTER, "labels": changed})["changed"]
+
+
+def test_labels_are_text(ansible: Ansible) -> None:
+    pool = {**POOL, "labels": {"gpu": True, "tier": 2}, "resource_labels": {"cost": 4711}}
+    spec = {"resourceLabels": {"unit": 1}}
+    task = {**CLUSTER, "labels": {"cost": 4711, "trial": False}, "spec": spec, "initial_node_pools": [pool]}
+    made = ansible.good(gke_cluster, **task)["cluster"]
+    assert made["resourceLabels"].items() >= {"cost": "4711", "trial": "false", "unit": "1"}.items()
+    config = made["nodePools"][0]["config"]
+    assert config["labels"] == {"gpu": "true", "tier": "2"}
+    assert config["resourceLabels"]["cost"] == "4711"
+    assert not ansible.good(gke_cluster, **task)["changed"]
+    pools: JSON = {"cluster": "dask", "location": LOCATION, "pools": [pool]}
+    assert not ansible.good(gke_node_pool, **pools)["changed"]
+    pool["labels"]["gpu"] = False
+    assert ansible.good(gke_node_pool, **pools)["pools"][0]["config"]["labels"]["gpu"] == "false"
+
+
+def test_exclusions_are_compared_as_the_api_shows_them(ansible: Ansible) -> None:
+    feast = {"name": "duration", "start": "2026-12-20T00:00:00+01:00", "end": "2026-12-27T00:00:00Z"}
+    task = {**CLUSTER, "maintenance": {"exclusions": [feast]}}
+    made = ansible.good(gke_cluster, **task)
+    [shown] = made["cluster"]["maintenancePolicy"]["window"]["maintenanceExclusions"].values()
+    assert shown["maintenanceExclusionOptions"] == {}, "the API leaves out values of enums that are zero"
+    assert not ansible.good(gke_cluster, **task)["changed"]
+    task["maintenance"] = {"exclusions": [{**feast, "start": "2026-12-19T23:00:00Z"}]}
+    assert not ansible.good(gke_cluster, **task)["changed"]
+    task["maintenance"] = {"daily": "04:00", "exclusions": [feast]}
+    assert ansible.good(gke_cluster, **task)["changed"]
+    assert not ansible.good(gke_cluster, **task)["changed"]
+    task["maintenance"] = {"exclusions": [{**feast, "scope": "no_minor_upgrades"}]}
+    assert ansible.good(gke_cluster, **task)["changed"]
+    task["maintenance"] = {"exclusions": [feast]}
+    assert ansible.good(gke_cluster, **task)["changed"]
+    assert not ansible.good(gke_cluster, **task)["changed"]
+
+
 def test_several_changes_go_one_by_one_and_in_order(ansible: Ansible) -> None:
     ansible.good(gke_cluster, **CLUSTER)
     change: JSON = {
@@ -161,13 +219,24 @@ def test_what_cannot_be_changed_is_listed_and_refused(ansible: Ansible) -> None:
     assert done["calls"] == looked["calls"]
 
 
+def test_a_cluster_of_others_is_not_taken_for_ours(ansible: Ansible) -> None:
+    ansible.cloud.add_cluster({"name": "dask", "initialNodeCount": 1}, LOCATION)
+    for task in (BARE, CLUSTER, {**BARE, "recreate": True, "deletion_protection": False}):
+        for check in (True, False):
+            message = ansible.bad(gke_cluster, check=check, **task)
+            assert "Cluster dask in europe-west1 of project fake-project is there and was not made by this" in message
+            assert "give state existing to use it as it is" in message
+            assert ansible.cloud.writes == []
+
+
 def test_a_cluster_of_others_is_changed_as_asked_and_never_deleted(ansible: Ansible) -> None:
     given = {"name": "dask", "nodePools": [{"name": "theirs", "initialNodeCount": 1}], "resourceLabels": {"a": "b"}}
     ansible.cloud.add_cluster(given, LOCATION)
-    found = ansible.good(gke_cluster, **BARE, prices={"cluster": 0.2, "machine_types": {"e2-medium": 0.5}})
+    adopted = {**BARE, "adopt": True}
+    found = ansible.good(gke_cluster, **adopted, prices={"cluster": 0.2, "machine_types": {"e2-medium": 0.5}})
     assert not found["changed"], "what these modules' own clusters have is not for others"
     assert (found["managed"], found["cost_per_hour"]["min"]) == (False, 0.2 + 3 * 0.5)  # a node in each of three zones
-    ansible.good(gke_cluster, **BARE, labels={"c": "d"}, workload_identity=True)
+    ansible.good(gke_cluster, **adopted, labels={"c": "d"}, workload_identity=True)
     assert ansible.sent == [
         "clusters.update desiredWorkloadIdentityConfig",
         "clusters.setResourceLabels labelFingerprint resourceLabels",
@@ -175,7 +244,8 @@ def test_a_cluster_of_others_is_changed_as_asked_and_never_deleted(ansible: Ansi
     assert ansible.cloud.cluster("dask", LOCATION)["resourceLabels"] == {"a": "b", "c": "d"}
     message = ansible.bad(gke_cluster, **BARE, state="absent", deletion_protection=False)
     assert "was not made by this module, which deletes only its own" in message
-    message = ansible.bad(gke_cluster, **BARE, network="other", recreate=True, deletion_protection=False)
+    message = ansible.bad(gke_cluster, **adopted, network="other", recreate=True, deletion_protection=False)
+    assert "would have to be recreated" in message
     assert "was not made by this module" in message
     assert ansible.cloud.writes == []
 

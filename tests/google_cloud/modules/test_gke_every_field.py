@@ -78,7 +78,7 @@ def test_cluster(ansible: Ansible, row: _gke_cluster.Field, path: Path, schema: 
     pools = [{"name": "core", "initialNodeCount": 1}]
     found = ansible.cloud.add_cluster({"name": "dask", "nodePools": pools}, LOCATION)
     value = VALUES.get(".".join(path)) or another(schema, lookup(found, path))
-    task: JSON = {"name": "dask", "location": LOCATION, "spec": nest(path, value)}
+    task: JSON = {"name": "dask", "location": LOCATION, "adopt": True, "spec": nest(path, value)}
     expected = f"clusters.update {row.update}" if row.update else f"clusters.{row.action}"
 
     looked = ansible.good(gke_cluster, check=True, **task)

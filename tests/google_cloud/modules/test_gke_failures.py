@@ -41,7 +41,7 @@ STEPS: dict[str, tuple[t.Any, JSON]] = {
     "nodePools.delete": (gke_node_pool, pools({**POOL, "state": "absent"})),
 }
 WRITES = [step for step in STEPS if not step.endswith(".get")]
-KINDS = [kind for kind in REQUEST if kind not in ("permission", "token_expired")]
+KINDS = [kind for kind in REQUEST if kind not in ("permission", "quota_project", "token_expired")]
 
 
 @pytest.fixture(autouse=True)

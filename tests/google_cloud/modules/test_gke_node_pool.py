@@ -8,7 +8,7 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.daskops.kubernetes.plugins.modules import gke_node_pool, gke_node_pool_info
+from ansible_collections.daskops.kubernetes.plugins.modules import gke_cluster, gke_node_pool, gke_node_pool_info
 
 from tests.google_cloud.modules.conftest import LOCATION, POOL, Ansible
 
@@ -94,6 +94,46 @@ def test_side_by_side(ansible: Ansible) -> None:
     assert max(each.started for each in operations) < min(each.ended for each in operations)
 
 
+def test_pools_that_others_work_on_are_waited_for(ansible: Ansible) -> None:
+    started = ansible.good(gke_node_pool, **pools(POOL), wait=False)
+    assert started["changed"]
+    looked = ansible.good(gke_node_pool, check=True, **pools(POOL))
+    assert not looked["changed"]
+    assert looked["pools"][0]["status"] == "PROVISIONING", "in check mode nothing is waited for"
+    done = ansible.good(gke_node_pool, **pools(POOL))
+    assert not done["changed"]
+    assert done["pools"][0]["status"] == "RUNNING"
+    ansible.good(gke_node_pool, **pools({"name": "core", "state": "absent"}), wait=False)
+    assert not ansible.good(gke_node_pool, **pools({"name": "core", "state": "absent"}))["changed"]
+    assert [pool["name"] for pool in ansible.cloud.cluster("dask", LOCATION)["nodePools"]] == ["default-pool"]
+
+
+def test_pools_of_a_cluster_that_is_being_created_are_waited_for(ansible: Ansible) -> None:
+    new: JSON = {"name": "new", "location": LOCATION, "initial_node_pools": [POOL]}
+    ansible.good(gke_cluster, **new, wait=False)
+    done = ansible.good(gke_node_pool, **{**pools(POOL), "cluster": "new"})
+    assert not done["changed"]
+    assert done["pools"][0]["status"] == "RUNNING"
+
+
+def test_a_creation_that_fails_after_its_run_is_heard_of(ansible: Ansible) -> None:
+    ansible.cloud.fail("CREATE_NODE_POOL", "stockout")
+    ansible.good(gke_node_pool, **pools(POOL), wait=False)
+    assert "GCE_STOCKOUT" in ansible.bad(gke_node_pool, **pools(POOL))
+    assert "its creation failed ([GCE_STOCKOUT]" in ansible.bad(gke_node_pool, **pools(POOL))
+    assert ansible.good(gke_node_pool, **pools({**POOL, "recreate": True}))["changed"]
+
+
+def test_a_creation_that_does_not_end_is_waited_for_no_longer_than_asked(ansible: Ansible) -> None:
+    ansible.cloud.fail("CREATE_NODE_POOL", "never_ends")
+    ansible.good(gke_node_pool, **pools(POOL), wait=False)
+    message = ansible.bad(gke_node_pool, **pools(POOL), timeout=1)
+    assert "(create_node_pool of clusters/dask/nodePools/core) has not ended" in message
+    assert "run again to wait for it" in message
+    assert not ansible.good(gke_node_pool, **pools(POOL), wait=False)["changed"]
+    assert not ansible.good(gke_node_pool, **pools({"name": "default-pool"}), timeout=1)["changed"]
+
+
 def test_changes(ansible: Ansible) -> None:
     ansible.good(gke_node_pool, **pools(WORKERS))
     changed = {
@@ -122,6 +162,20 @@ def test_changes(ansible: Ansible) -> None:
     assert not ansible.good(gke_node_pool, **pools(changed))["changed"]
     assert done["diff"]["before"]["workers"]["config"]["machineType"] == "e2-standard-8"
     assert done["diff"]["after"]["workers"]["config"]["machineType"] == "e2-standard-16"
+
+
+def test_labels_may_be_called_what_they_will(ansible: Ansible) -> None:
+    labels = {"description": "dask", "endpoint": "public"}
+    pool = {**POOL, "labels": labels, "resource_labels": labels}
+    ansible.good(gke_node_pool, **pools(pool))
+    pool["labels"] = pool["resource_labels"] = {**labels, "cost": "0", "blank": "", "version": "1"}
+    [done] = ansible.good(gke_node_pool, **pools(pool))["pools"]
+    assert done["config"]["labels"] == pool["labels"]
+    assert pool["resource_labels"].items() <= done["config"]["resourceLabels"].items()
+    assert not ansible.good(gke_node_pool, **pools(pool))["changed"]
+    changed = {**POOL, "labels": {"version": None, "cost": "1"}}
+    [done] = ansible.good(gke_node_pool, **pools(changed))["pools"]
+    assert done["config"]["labels"] == {**labels, "cost": "1", "blank": ""}
 
 
 def test_a_fixed_number_of_nodes_ends_the_scaling(ansible: Ansible) -> None:

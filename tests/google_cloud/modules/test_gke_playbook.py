@@ -49,3 +49,21 @@ def test_playbook(cloud: FakeCloud, tmp_path: Path) -> None:
     cloud.forget()
     assert re.search(r"ok=4 +changed=0", play(cloud, tmp_path))
     assert cloud.writes == []
+
+
+def test_the_role_leaves_a_cluster_of_others_alone(cloud: FakeCloud, tmp_path: Path) -> None:
+    cloud.add_cluster({"name": "dask", "initialNodeCount": 1}, LOCATION)
+    variables = {
+        "gke_project": "fake-project",
+        "gke_auth": {"auth_kind": "accesstoken", "access_token": cloud.token, "api_endpoint": cloud.api_endpoint},
+        "gke_location": LOCATION,
+        "gke_kubeconfig": str(tmp_path / "kubeconfig"),
+        "gke_kubeconfig_auth": "token",
+    }
+    role = {"ansible.builtin.import_role": {"name": "daskops.kubernetes.gke"}}
+    shown = playbooks.play({"tasks": [role], "vars": variables}, tmp_path, bare=True, fails=True)
+    assert "cluster dask in europe-west1 is there and was not made by this: set gke_state=existing" in shown
+    assert cloud.writes == []
+    variables["gke_state"] = "existing"
+    playbooks.play({"tasks": [role], "vars": variables}, tmp_path, bare=True)
+    assert cloud.writes == []

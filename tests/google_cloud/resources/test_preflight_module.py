@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
@@ -16,6 +17,7 @@ JSON = dict[str, t.Any]
 
 COMPUTE = f"compute/projects/{PROJECT}"
 ROOT = "https://www.googleapis.com/compute/v1/"
+OURS = {"managed-by": "daskops"}
 CORE: JSON = {"name": "core", "machine_type": "e2-standard-4", "node_count": 1}
 WORKERS: JSON = {
     "name": "workers",
@@ -56,7 +58,7 @@ def test_all_is_well(modules: Modules, cloud: FakeCloud) -> None:
     estimates = result["estimates"]
     assert (estimates["min_nodes"], estimates["max_nodes"], estimates["max_cpus"]) == (3, 9, 60)
     assert not result["changed"]
-    assert len(cloud.requests) == 21
+    assert len(cloud.requests) == 22
     check = modules.resources(check=True, **everything())
     assert result["actions"] == check["actions"]
 
@@ -64,13 +66,23 @@ def test_all_is_well(modules: Modules, cloud: FakeCloud) -> None:
 def test_in_a_project_where_all_is_there_no_right_is_asked_for(modules: Modules, cloud: FakeCloud) -> None:
     modules.resources(**everything())
     pools = [{"name": "core", "initialNodeCount": 1}, {"name": "workers", "initialNodeCount": 1}]
-    cloud.add_cluster({"name": "dask", "nodePools": pools}, REGION)
+    cloud.add_cluster({"name": "dask", "nodePools": pools, "resourceLabels": OURS}, REGION)
     cloud.deny("compute.networks.create", "container.clusters.create", "resourcemanager.projects.setIamPolicy")
     result = modules.preflight(**options())
     assert not result.get("failed"), result["msg"]
     assert result["cluster_exists"]
     assert result["actions"] == []
     assert not [record for record in cloud.requests if record.method.endswith("testIamPermissions")]
+
+
+def test_a_cluster_of_others_is_not_taken_for_ours(modules: Modules, cloud: FakeCloud) -> None:
+    cloud.add_cluster({"name": "dask", "initialNodeCount": 1}, REGION)
+    [found] = problems(modules)
+    assert "cluster dask in europe-west4 is there and was not made by this: set gke_state=existing" in found
+    assert "or choose another gke_name" in found
+    for way in ({"state": "existing"}, {"adopt": True}):
+        result = modules.preflight(**options(cluster={"name": "dask", "location": REGION, **way}))
+        assert not result.get("failed"), result["msg"]
 
 
 def test_everything_that_is_wrong_is_in_one_report(modules: Modules, cloud: FakeCloud) -> None:
@@ -98,6 +110,51 @@ def test_everything_that_is_wrong_is_in_one_report(modules: Modules, cloud: Fake
     assert len(result["problems"]) == len(words), result["problems"]
     for word in words:
         assert [problem for problem in result["problems"] if word in problem], word
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("labels", {"Team": "x"}, "Cluster dask: labels has Team=x, which Google Cloud does not take"),
+        ("labels", {"managed-by": "x"}, "Cluster dask: the label managed-by is this module's own"),
+        ("version", "newest", "Cluster dask: version is 'newest'"),
+        ("maintenance", {"daily": "3 am"}, "Cluster dask: maintenance: daily is '3 am'"),
+        ("maintenance", {"recurring": {"start": "x"}}, "Cluster dask: maintenance: missing required arguments"),
+        ("authorized_networks", [{"cidr": "203.0.113.7/24"}], "Cluster dask: authorized_networks is '203.0.113.7/24'"),
+        ("spec", {"network_config": {}}, "Cluster dask: spec has network_config"),
+    ],
+)
+def test_what_gke_cluster_would_refuse(modules: Modules, option: str, value: t.Any, words: str) -> None:
+    cluster = {"name": "dask", "location": REGION, option: value}
+    [found] = problems(modules, cluster=cluster)
+    assert words in found
+    bad = {"labels": {"Team": "x"}, "version": "newest", "spec": {"network_config": {}}}
+    found_together = problems(modules, cluster={**cluster, **bad, "maintenance": {"daily": "3 am"}})
+    assert len(found_together) == (5 if option == "authorized_networks" else 4)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("machine", "x", "machine. Supported parameters include"),
+        ("taints", [{"value": "x"}], "missing required arguments: key found in taints"),
+        ("taints", [{"key": "a"}, {"key": "a"}], "has the taint a:NoSchedule twice"),
+        ("resource_labels", {"Team": "x"}, "resource_labels has Team=x, which Google Cloud does not take"),
+        ("upgrade", {"max_surge": 0, "max_unavailable": 0}, "upgrade has neither max_surge nor max_unavailable"),
+        ("spec", {"node_config": {}}, "spec has node_config"),
+    ],
+)
+def test_what_gke_node_pool_would_refuse(modules: Modules, option: str, value: t.Any, words: str) -> None:
+    [found] = problems(modules, pools=[CORE, {**WORKERS, option: value}])
+    assert found.startswith("Node pool workers of cluster dask")
+    assert words in found
+
+
+@pytest.mark.parametrize("numbers", [{"cost": 4711, "trial": True}, {}])
+def test_what_gke_cluster_takes(modules: Modules, numbers: JSON) -> None:
+    cluster = {"name": "dask", "location": REGION, "labels": numbers, "version": "", "maintenance": {}}
+    result = modules.preflight(**options(cluster=cluster))
+    assert not result.get("failed"), result["msg"]
 
 
 @pytest.mark.parametrize(
@@ -240,12 +297,28 @@ def test_what_the_cluster_uses_already_counts_as_its_own(modules: Modules, cloud
         {"name": "core", "initialNodeCount": 1},
         {"name": "workers", "initialNodeCount": 2, "config": config},
     ]
-    cloud.add_cluster({"name": "dask", "nodePools": pools}, REGION)
+    cloud.add_cluster({"name": "dask", "nodePools": pools, "resourceLabels": OURS}, REGION)
     cloud.set_quota(REGION, "N2_CPUS", 48, usage=48)
     result = modules.preflight(**options())
     assert not result.get("failed"), result["msg"]
     cloud.set_quota(REGION, "N2_CPUS", 48, usage=56)
     assert "of which others use 8" in problems(modules)[0]
+
+
+def test_the_quota_of_all_regions(modules: Modules, cloud: FakeCloud) -> None:
+    cloud.set_quota("global", "CPUS_ALL_REGIONS", 48, usage=8)
+    [found] = problems(modules)
+    assert found.startswith(
+        "the pools can grow to 60 CPUS_ALL_REGIONS (core 12, workers 48), and project fake-project has a quota of 48, "
+        "of which others use 8: "
+    )
+    cloud.set_quota(REGION, "PREEMPTIBLE_CPUS", 100)  # spot machines then count against that
+    assert not modules.preflight(**options()).get("failed")
+    cloud.set_quota("global", "CPUS_ALL_REGIONS", 4)
+    [found] = problems(modules)
+    assert "12 CPUS_ALL_REGIONS (core 12)" in found
+    cloud.fail("compute.projects.get", "permission", times=None)  # not everyone may read it
+    assert not modules.preflight(**options()).get("failed")
 
 
 def test_pools_of_spot_machines_only_are_worth_a_word(modules: Modules) -> None:
@@ -264,12 +337,49 @@ def test_who_adopts_a_subnetwork_need_not_see_the_others(modules: Modules, cloud
     assert [problem for problem in found if "the pods' range 10.4.0.0/14 has" in problem]
 
 
+def test_who_may_use_a_shared_subnetwork_alone(
+    modules: Modules, cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules.resources(**everything())
+    host = "projects/host-project"
+    for kind in ("global/networks", f"regions/{REGION}/subnetworks"):
+        link = json.dumps(cloud.state.resources[f"{COMPUTE}/{kind}/dask"]).replace(f"projects/{PROJECT}", host)
+        cloud.put(f"compute/{host}/{kind}/dask", json.loads(link))
+    monkeypatch.setattr(cloud.settings, "other_projects", ("host-project",))
+    params = options()
+    params["network"] = {"name": "dask", "project": "host-project", "create": False}
+    params["subnetwork"] = {"name": "dask", "region": REGION, "create": False}
+    del params["nat"]
+    result = modules.preflight(**params)
+    assert not result.get("failed"), result["msg"]
+    [asked] = [each for each in cloud.requests if each.method == "compute.subnetworks.testIamPermissions"]
+    assert asked.body == {"permissions": ["compute.subnetworks.use"]}
+    cloud.deny("compute.subnetworks.use")
+    [found] = problems(modules, **{**params, "nat": ...})
+    assert f"lacks on subnetwork {host}/regions/{REGION}/subnetworks/dask compute.subnetworks.use" in found
+    assert "such as roles/compute.networkUser" in found
+
+
 def test_a_repository_that_is_not_there_is_one_problem(modules: Modules) -> None:
     params = options()
     params["artifact_registry"]["create"] = False
     found = problems(modules, **params)
     assert len(found) == 1, found
     assert "repository dask is not there" in found[0]
+
+
+def test_an_account_that_is_not_there_is_one_problem(modules: Modules) -> None:
+    account = f"data@{PROJECT}.iam.gserviceaccount.com"
+    workload = {"namespace": "dask", "service_account": "dask", "google_service_account": account}
+    [found] = problems(modules, workload_identity=[workload])
+    assert found == f"service account {account} is not there: make it first, or give one that is there"
+
+
+def test_a_user_without_a_quota_project(modules: Modules, cloud: FakeCloud) -> None:
+    cloud.fail("cloudresourcemanager.projects.get", "quota_project", times=None)
+    [found] = problems(modules)
+    assert "gcloud auth application-default set-quota-project fake-project" in found
+    assert "services enable" not in found
 
 
 def test_nothing_but_a_project(modules: Modules) -> None:

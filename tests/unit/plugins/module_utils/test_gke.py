@@ -56,6 +56,10 @@ PATH = "v1/projects/my-project/locations/us-central1/clusters/dask"
         ("latest", "1.34.1-gke.100", "version"),
         ("-", "1.34.1-gke.100", "version"),
         ([{"key": "a"}], [{"key": "nvidia.com/gpu"}, {"key": "a"}], "taints"),
+        ({"a": None}, None, "labels"),
+        ({"a": ""}, {"a": "", "b": "c"}, "labels"),
+        ("NO_UPGRADES", None, "scope"),
+        ("2026-12-20T00:00:00+01:00", "2026-12-19T23:00:00Z", "startTime"),
     ],
 )
 def test_same(wanted: t.Any, found: t.Any, key: str) -> None:
@@ -83,6 +87,15 @@ def test_same(wanted: t.Any, found: t.Any, key: str) -> None:
         ("1.34", "", "version"),
         ([{"key": "a"}], [{"key": "b"}, {"key": "a"}], "taints"),
         ("true", True, "x"),
+        ({"a": ""}, None, "labels"),
+        ({"a": "0"}, {}, "resourceLabels"),
+        ({"config": {"labels": {"a": ""}}}, {}, "x"),
+        ({"a": None}, {"a": ""}, "labels"),
+        ({"version": "1"}, {"version": "2"}, "labels"),
+        ({"net.ipv4.tcp_sack": "0"}, None, "sysctls"),
+        ("NO_UPGRADES", "NO_MINOR_UPGRADES", "scope"),
+        ("2026-12-20T00:00:00+01:00", "2026-12-20T00:00:00Z", "startTime"),
+        ("2026-02-30T00:00:00Z", "2026-03-02T00:00:00Z", "startTime"),
     ],
 )
 def test_not_same(wanted: t.Any, found: t.Any, key: str) -> None:
@@ -95,6 +108,26 @@ def test_differences_are_as_deep_as_they_can_be() -> None:
         (("a", "b"), 1, 2),
         (("a", "e"), None, True),
     ]
+
+
+def test_differences_of_labels() -> None:
+    found = {"metadata": {"version": "2"}}
+    wanted = {"metadata": {"version": "1", "blank": ""}}
+    assert _gke.differences(wanted, found) == [
+        (("metadata", "version"), "2", "1"),
+        (("metadata", "blank"), None, ""),
+    ]
+
+
+def test_strip_leaves_what_is_named_by_others() -> None:
+    window = {"dailyMaintenanceWindow": {"duration": "PT4H"}, "maintenanceExclusions": {"duration": {"endTime": "x"}}}
+    resource = {"endpoint": "x", "resourceLabels": {"endpoint": "x"}, "maintenancePolicy": {"window": window}}
+    assert _gke.strip(resource) == {
+        "resourceLabels": {"endpoint": "x"},
+        "maintenancePolicy": {
+            "window": {"dailyMaintenanceWindow": {}, "maintenanceExclusions": {"duration": {"endTime": "x"}}}
+        },
+    }
 
 
 def test_merge() -> None:

@@ -76,8 +76,18 @@ def test_all_that_a_member_has() -> None:
         ),
         (
             iam.account_target("a@p.iam.gserviceaccount.com"),
-            ("POST", "v1/projects/-/serviceAccounts/a@p.iam.gserviceaccount.com:getIamPolicy"),
-            ("POST", "v1/projects/-/serviceAccounts/a@p.iam.gserviceaccount.com:setIamPolicy"),
+            ("POST", "v1/projects/p/serviceAccounts/a@p.iam.gserviceaccount.com:getIamPolicy"),
+            ("POST", "v1/projects/p/serviceAccounts/a@p.iam.gserviceaccount.com:setIamPolicy"),
+        ),
+        (
+            iam.account_target("a@p.example.com.iam.gserviceaccount.com"),
+            ("POST", "v1/projects/example.com:p/serviceAccounts/a@p.example.com.iam.gserviceaccount.com:getIamPolicy"),
+            ("POST", "v1/projects/example.com:p/serviceAccounts/a@p.example.com.iam.gserviceaccount.com:setIamPolicy"),
+        ),
+        (
+            iam.account_target("1-compute@developer.gserviceaccount.com"),
+            ("POST", "v1/projects/-/serviceAccounts/1-compute@developer.gserviceaccount.com:getIamPolicy"),
+            ("POST", "v1/projects/-/serviceAccounts/1-compute@developer.gserviceaccount.com:setIamPolicy"),
         ),
         (iam.bucket_target("b"), ("GET", "storage/v1/b/b/iam"), ("PUT", "storage/v1/b/b/iam")),
     ],

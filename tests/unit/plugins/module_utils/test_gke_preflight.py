@@ -26,6 +26,7 @@ QUOTAS = {
 }
 MACHINES = {"e2-standard-4": (4, 16384), "n2-standard-8": (8, 32768), "e2-medium": (2, 4096)}
 
+OURS: JSON = {"resourceLabels": {"managed-by": "daskops"}}
 CORE: JSON = {"name": "core", "machine_type": "e2-standard-4", "node_count": 1}
 WORKERS: JSON = {
     "name": "workers",
@@ -224,7 +225,7 @@ def test_what_the_cluster_has_counts_as_its_own() -> None:
     config = {"machineType": "n2-standard-8", "spot": True, "diskSizeGb": 100, "diskType": "pd-balanced"}
     known = replace(
         facts(N2_CPUS=(100, 96)),
-        cluster={"locations": ["a", "b", "c"], "nodePools": [{"name": "workers", "config": config}]},
+        cluster={"locations": ["a", "b", "c"], "nodePools": [{"name": "workers", "config": config}], **OURS},
     )
     assert "of which others use 96" in check(what, known)[0]
     used = preflight.used_by(known, {"workers": 12}, private=True)
@@ -335,10 +336,12 @@ def test_sizes_of_ranges_that_are_there() -> None:
     ("cluster", "live", "pools", "words"),
     [
         ({"state": "existing"}, None, [], "is not there in europe-west4, and is to be one that is there"),
-        ({"autopilot": True}, {"autopilot": {}}, [], "is no Autopilot cluster, which cannot be changed"),
-        ({}, {"autopilot": {"enabled": True}}, [], "is an Autopilot cluster, which cannot be changed"),
-        ({}, {"autopilot": {"enabled": True}}, [CORE], "which has no pools of its own"),
+        ({"autopilot": True}, {"autopilot": {}, **OURS}, [], "is no Autopilot cluster, which cannot be changed"),
+        ({}, {"autopilot": {"enabled": True}, **OURS}, [], "is an Autopilot cluster, which cannot be changed"),
+        ({}, {"autopilot": {"enabled": True}, **OURS}, [CORE], "which has no pools of its own"),
         ({"state": "existing"}, {"autopilot": {"enabled": True}}, [], None),
+        ({}, {"autopilot": {"enabled": True}}, [], "is there and was not made by this: set gke_state=existing"),
+        ({"adopt": True}, {}, [], None),
     ],
 )
 def test_the_cluster_that_is_there(cluster: JSON, live: JSON | None, pools: list[JSON], words: str | None) -> None:
@@ -389,6 +392,20 @@ def test_rights_in_a_shared_vpc() -> None:
     rights = needed(what, **parts)
     assert "compute.subnetworks.use" in rights["project host-project"]
     assert rights["project my-project"] == {"container.clusters.create", "container.operations.get"}
+    assert preflight.role_for("compute.subnetworks.use") == "roles/compute.networkUser"
+
+
+def test_the_right_to_use_a_subnetwork_is_asked_for_on_it() -> None:
+    what, _problems = asked(None, **PARTS)
+    shared = {"name": "n", "project": "host-project", "create": False}
+    spec = core.specification({**PARTS, "network": shared}, "my-project")
+    seen = core.Seen("42", network={"name": "n"}, subnetwork=subnetwork(spec.subnetwork["name"], "10.0.0.0/20"))
+    target = iam.subnetwork_target(spec.subnetwork_path)
+    assert set(preflight.needs(what, core.Plan(()), spec, seen, None)[target]) == {"compute.subnetworks.use"}
+    method, path, body, _params = iam.test_request(target, ["compute.subnetworks.use"])
+    assert (method, target.service) == ("POST", "compute")
+    assert path == f"compute/v1/{spec.subnetwork_path}/testIamPermissions"
+    assert body == {"permissions": ["compute.subnetworks.use"]}
 
 
 def test_lacking_rights_are_named_with_their_purpose_and_a_role() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 import requests
@@ -16,6 +17,12 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._google import 
 
 JSON = dict[str, t.Any]
 PARAMS: JSON = {"project": "my-project", "auth_kind": "accesstoken", "access_token": "secret", "timeout": 60}
+
+
+NO_QUOTA_PROJECT = (
+    "Your application is authenticating by using local Application Default Credentials. The "
+    "cloudresourcemanager.googleapis.com API requires a quota project, which is not set by default."
+)
 
 
 def answer(code: int, body: t.Any = None, **headers: str) -> requests.Response:
@@ -199,6 +206,10 @@ def test_reread() -> None:
             answer(403, {"error": {"message": "x", "errors": [{"reason": "accessNotConfigured"}]}}),
             "enable it: gcloud services enable container.googleapis.com --project my-project.",
         ),
+        (
+            error(403, "PERMISSION_DENIED", NO_QUOTA_PROJECT, "SERVICE_DISABLED", service="compute.googleapis.com"),
+            "set it: gcloud auth application-default set-quota-project my-project, or use another auth_kind.",
+        ),
         (error(403, "PERMISSION_DENIED", "no", "USER_PROJECT_DENIED"), "(gcloud projects list)."),
         (error(403, "PERMISSION_DENIED", "no", "BILLING_DISABLED"), "link project my-project to a billing account."),
         (error(404, "NOT_FOUND", "The resource 'projects/my-project' was not found"), "(gcloud projects list)."),
@@ -233,6 +244,19 @@ def test_options_that_cannot_be(change: JSON, message: str) -> None:
     with pytest.raises(DaskopsError) as caught:
         Google({**PARAMS, **change})
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize(("set_already", "expected"), [(None, "my-project"), ("another", "another")])
+def test_users_count_against_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_already: str | None, expected: str
+) -> None:
+    file = tmp_path / "application_default_credentials.json"
+    user = {"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"}
+    file.write_text(json.dumps(user | ({"quota_project_id": set_already} if set_already else {})))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    monkeypatch.delenv("GOOGLE_CLOUD_QUOTA_PROJECT", raising=False)
+    assert _google.credentials({"project": "my-project"}, "").quota_project_id == expected
+    assert _google.credentials(PARAMS, "").quota_project_id is None, "a token is used as it is"
 
 
 # --- operations ---
