@@ -42,16 +42,22 @@ def test_there_are_roles() -> None:
 def test_defaults_and_specification_agree(role: str) -> None:
     """On the names and on the values; a required input may stand among the defaults as null.
 
-    A secret's default is stated in words alone: where an input is wrong Ansible prints the specification, templated.
+    Some defaults are stated in words alone: those of secrets, as Ansible prints the specification, templated, where an
+    input is wrong; and templates of what is no text, which the documentation's tools take for wrong values.
     """
     defaults = load(role, "defaults/main.yml")
     required = {name for name, option in options(role).items() if option.get("required")}
-    secret = {name for name, option in options(role).items() if option.get("no_log")}
+    templates = {name for name, value in defaults.items() if isinstance(value, str) and "{{" in value}
+    in_words = {
+        name
+        for name, option in options(role).items()
+        if option.get("no_log") or (name in templates and option["type"] not in ("str", "path"))
+    }
     assert [name for name in required if defaults.get(name) is not None] == []
-    assert [name for name in required | secret if "default" in options(role)[name]] == []
-    assert [name for name in secret if name not in defaults] == []
-    stated = {name: option.get("default") for name, option in options(role).items() if name not in required | secret}
-    assert {name: value for name, value in defaults.items() if name not in required | secret} == stated
+    assert [name for name in required | in_words if "default" in options(role)[name]] == []
+    assert [name for name in in_words if name not in defaults] == []
+    stated = {name: option.get("default") for name, option in options(role).items() if name not in required | in_words}
+    assert {name: value for name, value in defaults.items() if name not in required | in_words} == stated
 
 
 @pytest.mark.parametrize("role", ROLES)
