@@ -131,8 +131,16 @@ def scheduler_pod(pods: t.Iterable[JSON]) -> str | None:
 def running_pod(pods: t.Iterable[JSON]) -> str | None:
     """Name of the scheduler's pod that has a state to lose, be it ready or too busy to answer a probe."""
     for pod in _schedulers(pods):
+        ready: JSON = next((c for c in pod.get("status", {}).get("conditions") or [] if c["type"] == "Ready"), {})
         for container in pod.get("status", {}).get("containerStatuses") or []:
-            if container["name"] == "scheduler" and "running" in (container.get("state") or {}):
+            running = (container.get("state") or {}).get("running")
+            if container["name"] != "scheduler" or running is None:
+                continue
+            # One that was not ready since it started has had no clients.
+            fresh = ready.get("status") == "False" and ready.get("lastTransitionTime", "~") <= running.get(
+                "startedAt", ""
+            )
+            if not fresh:
                 return str(pod["metadata"]["name"])
     return None
 

@@ -101,3 +101,21 @@ def test_a_scheduler_runs_where_its_container_does(states: list[JSON], runs: boo
     assert _scheduler.running_pod(pods) == ("busy" if runs else None)
     pods[1]["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
     assert _scheduler.running_pod(pods) is None
+
+
+@pytest.mark.parametrize(
+    ("ready", "since", "state"),
+    [
+        ("False", "2026-11-24T11:59:58Z", False),  # it started after that, and has never been ready
+        ("False", "2026-11-24T12:00:00Z", False),
+        ("False", "2026-11-24T12:05:00Z", True),  # it was ready until then
+        ("True", "2026-11-24T12:00:05Z", True),
+    ],
+)
+def test_a_scheduler_that_was_never_ready_has_no_state(ready: str, since: str, state: bool) -> None:
+    """Otherwise one that cannot become ready could not be mended."""
+    started = pod("s", "scheduler", ready)
+    started["status"]["conditions"][0]["lastTransitionTime"] = since
+    running = {"name": "scheduler", "state": {"running": {"startedAt": "2026-11-24T12:00:00Z"}}}
+    started["status"]["containerStatuses"] = [running]
+    assert _scheduler.running_pod([started]) == ("s" if state else None)
