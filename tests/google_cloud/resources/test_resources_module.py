@@ -453,7 +453,7 @@ def test_what_kubernetes_left_behind_goes_too(modules: Modules, cloud: FakeCloud
 def test_a_volume_that_could_be_another_clusters_stays(
     modules: Modules, cloud: FakeCloud, location: str, goes: bool
 ) -> None:
-    *_, disk = leftovers(cloud)
+    disk = list(leftovers(cloud))[-1]
     cloud.add_cluster({"name": "b", "initialNodeCount": 1}, location)
     params = {**everything(), "state": "absent", "leftovers": True}
     params["cluster"]["namespaces"] = ["dask"]
@@ -466,7 +466,7 @@ def test_a_volume_that_could_be_another_clusters_stays(
 def test_what_is_known_by_its_name_stays_while_a_cluster_of_that_name_is_there(
     modules: Modules, cloud: FakeCloud, network: str, goes: bool
 ) -> None:
-    for name in {"default", network}:
+    for name in dict.fromkeys(["default", network]):
         cloud.put(f"{COMPUTE}/global/networks/{name}", {"name": name})
     name, ours = "a" + "1" * 31, link(f"{COMPUTE}/global/networks/default")
     firewalls = [
