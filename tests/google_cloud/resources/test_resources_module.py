@@ -453,7 +453,7 @@ def test_what_kubernetes_left_behind_goes_too(modules: Modules, cloud: FakeCloud
 def test_a_volume_that_could_be_another_clusters_stays(
     modules: Modules, cloud: FakeCloud, location: str, goes: bool
 ) -> None:
-    disk = list(leftovers(cloud))[-1]
+    disk = leftovers(cloud)[-1]
     cloud.add_cluster({"name": "b", "initialNodeCount": 1}, location)
     params = {**everything(), "state": "absent", "leftovers": True}
     params["cluster"]["namespaces"] = ["dask"]
