@@ -333,7 +333,8 @@ def test_a_registry_with_a_password_refuses_and_then_lets_in(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     label = "--label=io.daskops.version.dask=1"
     docker("build", "-q", "--target=python", label, *base_argument(), "-t", f"{address}/dask:1", str(ROOT / "image"))
-    with pytest.raises(DaskopsError, match=rf"^The registry {address} refuses access to 'dask' without credentials"):
+    refusal = rf"cannot be looked up: The registry {address} refuses access to 'dask' without credentials"
+    with pytest.raises(DaskopsError, match=refusal):
         check_existing(f"{address}/dask:1", Target("none"), Engine(), check=False)
     with pytest.raises(DaskopsError, match=rf"^The registry {address} refuses the push of '{address}/dask:1' \("):
         Engine().push(f"{address}/dask:1")
