@@ -45,6 +45,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._gke import (
     texts,
     without,
 )
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_input import workload_pool
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import CLOUD_PLATFORM, JSON, Google
 
 # GKE has no field for it, and what another run or machine has to see must be on the cluster.
@@ -258,11 +259,6 @@ def want(params: JSON, project: str) -> Want:
         defaults["workloadIdentityConfig"] = {"workloadPool": workload_pool(project)}
     recreate, adopt = bool(params.get("recreate")), bool(params.get("adopt"))
     return Want(project, name, location, resource, defaults, protected, recreate, adopt)
-
-
-def workload_pool(project: str) -> str:
-    """The one pool of identities that a project's clusters can have."""
-    return f"{project}.svc.id.goog"
 
 
 def _mapped(params: JSON, project: str, autopilot: bool) -> t.Iterator[tuple[str, t.Any]]:

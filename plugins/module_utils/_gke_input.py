@@ -201,6 +201,11 @@ def _check_accounts(params: JSON, problems: list[str]) -> None:
                 check_name(member, "member", f"artifact_registry.{part}", problems)
 
 
+def workload_pool(project: str) -> str:
+    """The pool of pods' identities, the one that a project's clusters can have and so share."""
+    return f"{project}.svc.id.goog"
+
+
 def account_domain(project: str) -> str:
     """What emails of a project's service accounts end with; a project's ID may begin with a domain."""
     domain, _colon, name = project.rpartition(":")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _gke_iam as iam
 from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_iam import Binding, Target
-from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_input import account_domain
+from ansible_collections.daskops.kubernetes.plugins.module_utils._gke_input import account_domain, workload_pool
 from ansible_collections.daskops.kubernetes.plugins.module_utils._google import JSON, Service
 
 MANAGED_BY = "managed-by"
@@ -126,8 +126,8 @@ class Spec:
 
     @property
     def workload_pool(self) -> str:
-        """The pool of the pods' identities, which all clusters of the project share."""
-        return f"{self.project}.svc.id.goog"
+        """The pool of the pods' identities."""
+        return workload_pool(self.project)
 
     @property
     def needs_number(self) -> bool:

@@ -26,6 +26,7 @@ from ansible_collections.daskops.kubernetes.plugins.module_utils._image_delivery
 )
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_docker import Steps, last
 from ansible_collections.daskops.kubernetes.plugins.module_utils._image_registry import Registry
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import MANAGED_BY
 from ansible_collections.daskops.kubernetes.plugins.module_utils._target_info import DNS_LABEL
 
 JSON = dict[str, t.Any]
@@ -36,7 +37,7 @@ BUILDS = "build.openshift.io/v1"
 LABELS = {
     "app.kubernetes.io/name": "dask",
     "app.kubernetes.io/component": "image",
-    "app.kubernetes.io/managed-by": "daskops",
+    MANAGED_BY: "daskops",
 }
 # The BuildConfig's specification as it was read back after it had been written, without what differs by image.
 SPEC_ANNOTATION = "daskops.io/build-spec"
@@ -195,8 +196,7 @@ class Plan:
 
 def is_ours(found: JSON) -> bool:
     """Whether an object carries our label."""
-    name = "app.kubernetes.io/managed-by"
-    return (found["metadata"].get("labels") or {}).get(name) == LABELS[name]
+    return (found["metadata"].get("labels") or {}).get(MANAGED_BY) == LABELS[MANAGED_BY]
 
 
 def kept(spec: JSON) -> JSON:

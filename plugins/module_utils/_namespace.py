@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _apply, _pod_security
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
-from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, Instance
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, MANAGED_BY, Instance
 from ansible_collections.daskops.kubernetes.plugins.module_utils._kube import APPLY_PATCH, ApiError, Cluster
 
 with contextlib.suppress(ImportError):  # it comes with the Kubernetes client, whose absence the module reports
@@ -66,7 +66,7 @@ _SOON = datetime.timedelta(seconds=60)
 _INJECTED = ("config.openshift.io/inject-trusted-cabundle", "service.beta.openshift.io/inject-cabundle")
 _OF_ACCOUNTS = {"kubernetes.io/service-account-token", "kubernetes.io/dockercfg"}  # types of Secrets
 _OF_BUILDS = {"Build", "Pod"}  # what OpenShift's builds make is owned by these, and goes with them
-_OF_IMAGE = {"app.kubernetes.io/managed-by": "daskops", "app.kubernetes.io/component": "image"}  # the role image's
+_OF_IMAGE = {MANAGED_BY: "daskops", "app.kubernetes.io/component": "image"}  # the role image's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +97,7 @@ class Wanted:
             }
         labels = {
             "app.kubernetes.io/name": "dask",
-            "app.kubernetes.io/instance": self.instance.name,
-            "app.kubernetes.io/managed-by": "daskops",
+            **self.instance.own_labels,
             _pod_security.ENFORCE: self.pod_security,
         }
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

@@ -22,6 +22,7 @@ import typing as t
 from decimal import Decimal
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils._errors import DaskopsError
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import MANAGED_BY
 
 JSON = dict[str, t.Any]
 
@@ -34,7 +35,7 @@ PLURALS = {
     "HostedCluster": "hostedclusters",
     "NodePool": "nodepools",
 }
-LABELS = {"app.kubernetes.io/managed-by": "daskops"}
+LABELS = {MANAGED_BY: "daskops"}
 SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 
 # DNS labels (RFC 1123): a hosted cluster's name becomes part of hosts and namespaces, and a claim needs no more.

@@ -15,7 +15,7 @@ import typing as t
 from decimal import Decimal
 
 from ansible_collections.daskops.kubernetes.plugins.module_utils import _pod_security, _quota
-from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER
+from ansible_collections.daskops.kubernetes.plugins.module_utils._instance import FIELD_MANAGER, INSTANCE, MANAGED_BY
 
 if t.TYPE_CHECKING:
     from ansible_collections.daskops.kubernetes.plugins.module_utils._preflight_facts import Facts
@@ -322,8 +322,8 @@ def check_namespace(
             problems.append(f"namespace {namespace} does not exist and may not be created; have it created first")
         return
     labels = existing["metadata"].get("labels") or {}
-    owner = labels.get("app.kubernetes.io/instance")
-    if labels.get("app.kubernetes.io/managed-by") == "daskops" and owner != name:
+    owner = labels.get(INSTANCE)
+    if labels.get(MANAGED_BY) == "daskops" and owner != name:
         problems.append(
             f"namespace {namespace} belongs to the deployment {owner!r} and would go when that is taken down; "
             "choose another namespace"
