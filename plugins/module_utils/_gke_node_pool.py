@@ -524,10 +524,8 @@ def _settled(
     google: Google, params: JSON, parent: str, names: list[str], deadline: Deadline, say: t.Callable[[str], None]
 ) -> dict[str, JSON]:
     """The cluster's pools by name, when whoever creates or deletes those of C(names) has ended."""
-    for target in (
-        parent,
-        *(f"{parent}/nodePools/{name}" for name in names),
-    ):  # the cluster's creation makes pools, too
+    targets = [parent, *(f"{parent}/nodePools/{name}" for name in names)]  # the cluster's creation makes pools, too
+    for target in targets:
         with contextlib.suppress(OperationFailed):  # the state of the pool will say so
             settle(google, params["location"], target, deadline, say)
     while True:

@@ -259,5 +259,5 @@ def _registries(cluster: Cluster) -> tuple[str, str]:
     if not items:
         return "", INTERNAL_REGISTRY
     status = items[0].get("status", {})
-    public, internal = (str(status.get(f"{name}ockerImageRepository", "")) for name in ("publicD", "d"))
-    return public.partition("/")[0], internal.partition("/")[0]
+    public = str(status.get("publicDockerImageRepository", "")).partition("/")[0]
+    return public, str(status.get("dockerImageRepository", "")).partition("/")[0]
